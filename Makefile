@@ -1,0 +1,57 @@
+# `make help` lists the targets. Needs only git, make and Python 3.11+ with venv.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/run: requirements/run.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt -r requirements/run.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/dev: requirements/dev.txt .venv/run
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+setup: .venv/dev ## make the virtual environment with everything pinned
+
+demo: .venv/run ## sign 25 sample letters and watch them reach 11 offices, all on this machine
+	@$(BIN)/lettershop demo
+
+test: .venv/dev ## run every test
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+cover: .venv/dev
+	$(BIN)/coverage erase
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=
+	$(BIN)/coverage report --fail-under=85
+	$(BIN)/coverage report --fail-under=90 --include='worker/domain/*,worker/rounds/*,worker/ledger/*,worker/delivery/*,worker/pacing/*'
+
+lint: .venv/dev ## ruff, format, mypy --strict, import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+config: .venv/dev ## the sample home passes its own check; generated docs are current
+	$(BIN)/lettershop --home . check
+	$(BIN)/python docs/generate.py --check
+
+check: lint config cover ## everything CI runs, `make test` with coverage included
+
+bench: .venv/dev ## print one JSON line per benchmark
+	$(BIN)/python bench/rendering.py
+	$(BIN)/python bench/throughput.py
+
+lock: ## pin the dependencies anew (needs uv on PATH)
+	uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url -q requirements/build.in -o requirements/build.txt
+	uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url -q requirements/run.in -o requirements/run.txt
+	uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url -q requirements/dev.in -o requirements/dev.txt
+
+clean: ## remove what make made
+	rm -rf .venv dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: help setup demo test cover lint config check bench lock clean

@@ -1,0 +1,23 @@
+"""What we know of a signer. Sealed in the ledger, in memory only while a letter is made, never in a log."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A signer's own data, validated and normalised (see `worker.intake`). `country` is ISO 3166 alpha-2."""
+
+    name: str
+    email: str
+    country: str
+    city: str = ""
+    comment: str = ""
+    language: str = ""
+
+    def __repr__(self) -> str:
+        return "Person(...)"
+
+    def body(self) -> dict[str, Any]:
+        """The JSON form that is sealed."""
+        return asdict(self)

@@ -1,0 +1,1 @@
+"""The only SQL: schema, migrations, guarded transitions, the committer, attempts, counts."""

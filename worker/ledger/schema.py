@@ -1,0 +1,318 @@
+"""The ledger's tables. Every moment (`*_at`) is microseconds since 1970 UTC, so that both databases hold the same.
+
+Personal data stands in `signer_versions.sealed` and `tokens.sealed` alone, each encrypted with its signer's own key.
+The state CHECK is made from `worker.domain.states`.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from worker.domain.states import State
+
+metadata = MetaData()
+
+# SQLite numbers rows by itself only in a column typed INTEGER.
+Id = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _one_of(column: str, values: list[str]) -> CheckConstraint:
+    return CheckConstraint(f"{column} IN ({', '.join(repr(v) for v in values)})", name=f"{column}_known")
+
+
+def _partial_index(name: str, table: Table, columns: tuple[str, ...], where: str, *, unique: bool = False) -> None:
+    Index(name, *(table.c[c] for c in columns), unique=unique, sqlite_where=text(where), postgresql_where=text(where))
+
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("id", SmallInteger, primary_key=True),  # always 1
+    Column("ledger_id", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),  # raised by accept-restore
+    Column("key_checks", Text, nullable=False),  # JSON: a MAC of a constant under each key; tells a wrong key file
+    Column("made_at", BigInteger, nullable=False),
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("slug", Text, nullable=False, unique=True),
+)
+
+pins = Table(
+    "pins",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("hash", Text, nullable=False, unique=True),  # SHA-256 (hex) of body
+    Column("kind", Text, nullable=False),  # text | office | frame | consent
+    Column("body", Text, nullable=False),  # canonical JSON
+    Column("made_at", BigInteger, nullable=False),
+)
+
+signers = Table(
+    "signers",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("address_key", LargeBinary, unique=True),  # keyed hash of the canonical address; NULL once erased
+    Column("key_version", SmallInteger, nullable=False),  # of the canonicalisation
+    Column("wrapped_key", LargeBinary),  # the signer's own key, wrapped by the data key; NULL once erased
+    Column("version", Integer, nullable=False),  # the current row of signer_versions
+    Column("made_at", BigInteger, nullable=False),
+    Column("erased_at", BigInteger),
+)
+
+signer_versions = Table(
+    "signer_versions",
+    metadata,
+    Column("signer_id", Id, ForeignKey("signers.id"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),  # JSON {"person": {...}, "salt": hex}, AES-GCM
+    Column("made_at", BigInteger, nullable=False),
+)
+
+signatures = Table(
+    "signatures",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("campaign_id", Id, ForeignKey("campaigns.id"), nullable=False),
+    Column("signer_id", Id, ForeignKey("signers.id"), nullable=False),
+    Column("person_key", LargeBinary, nullable=False),  # keyed hash of (campaign, canonical address); survives erasing
+    Column("text_id", Id, ForeignKey("pins.id"), nullable=False),
+    Column("language", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("source", Text, nullable=False),  # cli | api | import:<id> | ...
+    Column("evidence", Text, nullable=False),  # where and how this person agreed; "" while unconfirmed
+    Column("request_key", Text),  # a producer's idempotency key
+    Column("made_at", BigInteger, nullable=False),
+    Column("confirmed_at", BigInteger),
+    Column("ended_at", BigInteger),
+    UniqueConstraint("campaign_id", "request_key"),
+    _one_of("state", ["unconfirmed", "confirmed", "withdrawn", "erased"]),
+)
+_partial_index(
+    "signatures_standing",
+    signatures,
+    ("campaign_id", "person_key"),
+    "state IN ('unconfirmed', 'confirmed')",
+    unique=True,
+)
+Index("signatures_person", signatures.c.person_key)
+Index("signatures_signer", signatures.c.signer_id)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),  # SHA-256 of the token
+    Column("signature_id", Id, ForeignKey("signatures.id"), nullable=False),
+    Column("kind", Text, nullable=False),  # confirm
+    Column("sealed", LargeBinary, nullable=False),  # the token, for the notice that carries it
+    Column("made_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),
+)
+Index("tokens_signature", tokens.c.signature_id)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("signature_id", Id, ForeignKey("signatures.id"), nullable=False),
+    Column("kind", Text, nullable=False),  # send | yearly
+    Column("wording_hash", Text, nullable=False),  # of the words agreed to (a pin)
+    Column("language", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("given_at", BigInteger, nullable=False),
+    Column("withdrawn_at", BigInteger),
+)
+Index("consents_signature", consents.c.signature_id)
+
+sendouts = Table(
+    "sendouts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("campaign_id", Id, ForeignKey("campaigns.id"), nullable=False),
+    Column("name", Text, nullable=False),  # signing | confirm-1 | anniversary-2027
+    Column("rank", SmallInteger, nullable=False),  # 0 goes first
+    Column("not_after", BigInteger),
+    Column("made_at", BigInteger, nullable=False),
+    UniqueConstraint("campaign_id", "name"),
+)
+
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),  # mailbox:<address> | signers:confirm
+    Column("kind", Text, nullable=False),  # office | signers
+    Column("domain", Text, nullable=False),  # "" for signers' lanes
+    Column("served_at", BigInteger, nullable=False),  # when a round was last opened: lanes are taken in turn
+)
+
+gates = Table(
+    "gates",
+    metadata,
+    Column("kind", Text, primary_key=True),  # lane | domain | relay | campaign-lane
+    Column("key", Text, primary_key=True),
+    Column("opens_at", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("strikes", Integer, nullable=False),  # troubles in a row: the back-off, and the fuse
+)
+
+letters = Table(
+    "letters",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("signature_id", Id, ForeignKey("signatures.id"), nullable=False),
+    Column("campaign_id", Id, nullable=False),
+    Column("sendout_id", Id, ForeignKey("sendouts.id"), nullable=False),
+    Column("addressee", Text, nullable=False),  # an office's id, or "signer"
+    Column("lane_id", Id, ForeignKey("lanes.id"), nullable=False),
+    Column("rank", SmallInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("not_after", BigInteger),
+    Column("ended_at", BigInteger),
+    Column("attempts", Integer, nullable=False),
+    Column("life_us", BigInteger, nullable=False),  # retry waits of letter scope given so far
+    Column("claim", Id),  # the round that has it
+    Column("suspect", SmallInteger, nullable=False),  # 0: no; 1: a round died with it; 2: so did its first lone trial
+    Column("doubts", SmallInteger, nullable=False),  # how often it was in doubt
+    Column("resend_of", Integer),  # the attempt whose recorded inputs the next one must use
+    Column("reason", Text, nullable=False),  # why it is where it is, in a word
+    Column("mac", LargeBinary, nullable=False),  # over (signature, text version, addressee) with the seal key
+    UniqueConstraint("signature_id", "addressee", "sendout_id"),
+    _one_of("state", [s.value for s in State]),
+)
+_partial_index("letters_due", letters, ("lane_id", "campaign_id", "rank", "due_at", "id"), "state = 'queued'")
+_partial_index("letters_claim", letters, ("claim",), "claim IS NOT NULL")
+_partial_index("letters_unusual", letters, ("state", "id"), "state NOT IN ('queued', 'sent', 'claimed', 'sending')")
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("letter_id", Id, ForeignKey("letters.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("round_id", Id, nullable=False),
+    Column("relay", Text, nullable=False),
+    Column("lane_id", Id, nullable=False),
+    # what the bytes are made from; NULL where no content was started
+    Column("started_at", BigInteger),
+    Column("office_pin", Id),
+    Column("frame_pin", Id),
+    Column("signer_version", Integer),
+    Column("date_us", BigInteger),
+    Column("renderer", SmallInteger),
+    Column("hash", LargeBinary),  # SHA-256(salt + bytes)
+    # how it ended; NULL while nobody knows
+    Column("ended_at", BigInteger),
+    Column("kind", Text),
+    Column("scope", Text),
+    Column("stage", Text),
+    Column("code", SmallInteger),
+    Column("enhanced", Text),
+    Column("text", Text),
+    Column("rule", Text),
+    Column("steps", Text),  # JSON: microseconds spent in each SMTP step
+)
+_partial_index("attempts_started", attempts, ("started_at",), "started_at IS NOT NULL")
+
+rounds = Table(
+    "rounds",
+    metadata,
+    Column("id", Id, primary_key=True),  # never used twice: the witness compares it
+    Column("lane_id", Id, ForeignKey("lanes.id"), nullable=False),
+    Column("slot", SmallInteger, nullable=False),
+    Column("worker", Text, nullable=False),
+    Column("relay", Text, nullable=False),
+    Column("lone", Boolean, nullable=False),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("renewed_at", BigInteger, nullable=False),
+    Column("closed_at", BigInteger),
+    Column("ended", Text, nullable=False),  # "" | done | died | drained
+    sqlite_autoincrement=True,
+)
+_partial_index("rounds_slot", rounds, ("lane_id", "slot"), "closed_at IS NULL", unique=True)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("target", Text, nullable=False),  # lane key, office id, campaign slug, relay name; "" for everything
+    Column("reason", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger),
+    Column("lifted_at", BigInteger),
+    _one_of("scope", ["lane", "office", "campaign", "relay", "everything"]),
+)
+_partial_index("holds_standing", holds, ("scope", "target"), "lifted_at IS NULL")
+
+counts = Table(
+    "counts",
+    metadata,
+    Column("campaign_id", Id, primary_key=True, autoincrement=False),
+    Column("sendout_id", Id, primary_key=True, autoincrement=False),
+    Column("addressee", Text, primary_key=True),
+    Column("state", Text, primary_key=True),
+    Column("n", BigInteger, nullable=False),
+)
+
+count_deltas = Table(
+    "count_deltas",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("campaign_id", Id, nullable=False),
+    Column("sendout_id", Id, nullable=False),
+    Column("addressee", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("n", BigInteger, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("verb", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("details", Text, nullable=False),  # canonical JSON
+    Column("previous", Text, nullable=False),  # the hash of the row before, "" for the first
+    Column("hash", Text, nullable=False),
+)
+
+imports = Table(
+    "imports",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("campaign_id", Id, ForeignKey("campaigns.id"), nullable=False),
+    Column("file_hash", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("rows_done", BigInteger, nullable=False),
+    Column("accepted", BigInteger, nullable=False),
+    Column("repeated", BigInteger, nullable=False),
+    Column("rejected", BigInteger, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+    UniqueConstraint("campaign_id", "file_hash"),
+)
