@@ -92,6 +92,7 @@ class Campaign:
     closes: datetime | None = None
     in_doubt: Literal["ask", "resend_once"] = "ask"
     per_office: str = ""  # a rate like "20/h" of this campaign's letters to one office, or ""
+    confirm_link: str = ""  # where a signer confirms, with "{token}" in it; "" where there is no page for it
 
     @property
     def default_language(self) -> str:

@@ -1,6 +1,7 @@
 """Office hours: when an office may be written to, in its own time zone.
 
-A wall-clock time that a DST change skips or repeats is read as Python's `fold=0` does; an opening is never missed for it.
+A wall-clock time that a DST change skips or repeats is read as Python's `fold=0` does; an opening is never missed
+for it.
 """
 
 import re

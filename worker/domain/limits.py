@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 UNITS_S = {"s": 1, "min": 60, "h": 3600, "day": 86400, "d": 86400}
+MOST = 10_000_000
+"""The largest count that a rate may have: beyond it somebody's finger slipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +22,17 @@ class Rate:
 def parse_rate(text: str) -> Rate:
     """Read "30/h", "5/s", "240/day". Raises ValueError with the form that is wanted."""
     count, _, unit = text.replace(" ", "").partition("/")
-    if not (count.isascii() and count.isdigit()) or unit not in UNITS_S or not 1 <= int(count) <= 10_000_000:
+    if not (count.isascii() and count.isdigit()) or unit not in UNITS_S or not 1 <= int(count) <= MOST:
         raise ValueError(f'{text!r} is not a rate; write a number of letters and a unit, like "30/h" (s, min, h, day)')
     return Rate(int(count), UNITS_S[unit])
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A rate on one named thing: `key` is "mailbox:<lane>", "domain:un.example", "relay:main", "campaign:<slug>:<lane>"."""
+    """A rate on one named thing.
+
+    `key` is "mailbox:<lane>", "domain:un.example", "relay:main" or "campaign:<slug>:<lane>".
+    """
 
     key: str
     rate: Rate
