@@ -92,6 +92,8 @@ signatures = Table(
     Column("id", Id, primary_key=True),
     Column("campaign_id", Id, ForeignKey("campaigns.id"), nullable=False),
     Column("signer_id", Id, ForeignKey("signers.id"), nullable=False),
+    # whose words these are: another campaign's signing, or an unconfirmed one, must not change them
+    Column("signer_version", Integer, nullable=False, server_default="1"),
     Column("person_key", LargeBinary, nullable=False),  # keyed hash of (campaign, canonical address); survives erasing
     Column("text_id", Id, ForeignKey("pins.id"), nullable=False),
     Column("language", Text, nullable=False),
