@@ -217,7 +217,7 @@ attempts = Table(
     Column("lane_id", Id, nullable=False),
     # what the bytes are made from; NULL where no content was started
     Column("started_at", BigInteger),
-    Column("office_pin", Id),
+    Column("addressee_pin", Id),  # an office's block, or the text of a notice
     Column("frame_pin", Id),
     Column("signer_version", Integer),
     Column("date_us", BigInteger),
