@@ -1,0 +1,85 @@
+"""A home: the directory that holds `config/`, `templates/` and `var/`, read once and handed down as values."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from worker.domain.campaign import Campaign
+from worker.domain.errors import BadInput
+from worker.domain.office import Office
+from worker.settings.campaigns import read_campaign
+from worker.settings.offices import read_offices
+from worker.settings.overlay import overlay
+from worker.settings.problems import validated
+from worker.settings.secrets import with_secrets
+from worker.settings.toml import read_toml
+from worker.settings.tree import KeyFiles, Settings
+
+SETTINGS = "config/lettershop.toml"
+OFFICES = "config/offices.toml"
+CAMPAIGNS = "config/campaigns"
+RULES = "config/reply-rules.toml"
+_SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """All that a home's files say. `rules_text` is the path of the reply rules, `var` where running parts write."""
+
+    root: Path
+    settings: Settings
+    campaigns: Mapping[str, Campaign]
+    offices: Mapping[str, Office]
+
+    @property
+    def rules_text(self) -> Path:
+        """The reply rules' file."""
+        return self.root / RULES
+
+    @property
+    def var(self) -> Path:
+        """Where the ledger, the sink and the private server live."""
+        return self.root / "var"
+
+    @property
+    def templates(self) -> Path:
+        """The template folder."""
+        return self.root / "templates"
+
+
+def load_home(path: Path, environ: Mapping[str, str]) -> Home:
+    """Read and validate everything under `path`; `environ` is laid over `config/lettershop.toml`.
+
+    Opens no connection. Relative paths in the settings come back absolute. Raises BadInput that names file, line and key.
+    """
+    root = path.resolve()
+    settings = load_settings(root, environ)
+    test = settings.allow_test_domains
+    offices = read_offices(read_toml(root / OFFICES, OFFICES), allow_test_domains=test)
+    campaigns: dict[str, Campaign] = {}
+    for file in sorted((root / CAMPAIGNS).glob("*.toml")):
+        document = read_toml(file, f"{CAMPAIGNS}/{file.name}")
+        campaigns[file.stem] = read_campaign(document, file.stem, root / "templates", offices, allow_test_domains=test)
+    if not campaigns:
+        raise BadInput(f"{CAMPAIGNS}/ holds no campaign; write one, or take a sample from `lettershop init DIR`")
+    return Home(root, settings, campaigns, offices)
+
+
+def load_settings(root: Path, environ: Mapping[str, str]) -> Settings:
+    """`config/lettershop.toml` alone, with the environment laid over it. Raises BadInput."""
+    document = read_toml(root / SETTINGS, SETTINGS)
+    data, variables = overlay(document.data, environ)
+    settings = validated(Settings, dataclasses.replace(document, data=data), variables=variables)
+    return with_secrets(_absolute(settings, root), root)
+
+
+def _absolute(settings: Settings, root: Path) -> Settings:
+    ledger, keys = settings.ledger, settings.keys
+    if ledger.url.startswith(_SQLITE):
+        file = ledger.url.removeprefix(_SQLITE)
+        if not file or ":memory:" in file or "?" in file:
+            raise BadInput(f'{SETTINGS}: ledger.url must name a file, like "sqlite:///var/ledger.db"')
+        ledger = ledger.model_copy(update={"url": f"{_SQLITE}{root / file}"})
+    files = KeyFiles(data=root / keys.data, lookup=root / keys.lookup, seal=root / keys.seal)
+    return settings.model_copy(update={"ledger": ledger, "keys": files})

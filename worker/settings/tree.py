@@ -1,0 +1,233 @@
+"""`config/lettershop.toml` as one frozen tree. The descriptions here are the configuration reference."""
+
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+
+from worker.domain.limits import Rate
+from worker.domain.retry import Retry
+from worker.settings.fields import DurationField, FileOrNone, Line, NeededLine, RateField, RateOrNone, Section, Slug
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Count = Annotated[int, Field(ge=1, le=10_000_000)]
+Connections = Annotated[int, Field(ge=1, le=1000)]
+
+
+def _url_of(*forms: str, word: str = "") -> AfterValidator:
+    """A URL of one of these schemes, or the one word allowed instead. The URL is never repeated: it may hold a secret."""
+    wanted = ", ".join([*([f'"{word}"'] if word else []), *(f'"{form}..."' for form in forms)])
+
+    def check(url: str) -> str:
+        if url == word or url.startswith(forms):
+            return url
+        raise ValueError(f"not a place that is known here; write {wanted}")
+
+    return AfterValidator(check)
+
+
+class LedgerKeys(Section):
+    """Where the truth is kept."""
+
+    url: Annotated[str, _url_of("sqlite:///", "postgresql://")] = Field(
+        default="sqlite:///var/ledger.db",
+        repr=False,
+        description='`"sqlite:///var/ledger.db"` (a relative path is relative to the home) or `"postgresql://user@host/name"`.',
+    )
+    password_file: FileOrNone = Field(
+        default=None, description="A file whose first line is the password of a PostgreSQL `url`."
+    )
+
+
+class BrokerKeys(Section):
+    """Where Celery's wake-ups go."""
+
+    url: Annotated[str, _url_of("redis://", "rediss://", "amqp://", "amqps://", word="embedded")] = Field(
+        default="embedded",
+        repr=False,
+        description='`"embedded"` (a private server under `var/`), `"redis://"`, `"rediss://"` or `"amqp://"`.',
+    )
+    password_file: FileOrNone = Field(default=None, description="A file whose first line is the password of `url`.")
+
+
+class PacingKeys(Section):
+    """The Redis that counts for every limit of the fleet."""
+
+    url: Annotated[str, _url_of("redis://", "rediss://", word="embedded")] = Field(
+        default="embedded",
+        repr=False,
+        description='`"embedded"` (the same private server as the broker\'s) or `"redis://"`, `"rediss://"`.',
+    )
+    password_file: FileOrNone = Field(default=None, description="A file whose first line is the password of `url`.")
+
+
+class Relay(Section):
+    """A submission server that live letters are handed to. The first is preferred, the others stand in."""
+
+    name: Slug = Field(description="How the relay is called in holds, limits and status.")
+    host: NeededLine = Field(description="Its host name or address.")
+    port: Port = Field(default=587, description="Its port.")
+    security: Literal["none", "starttls", "tls"] = Field(
+        default="starttls",
+        description="`starttls` (required, never given up), `tls` from the first byte, or `none`.",
+    )
+    username: Line = Field(default="", description='The login name; `""`: no login.')
+    password_file: FileOrNone = Field(default=None, description="A file whose first line is the login's password.")
+    password: SecretStr | None = Field(default=None, description="Read from `password_file`.", exclude=True)
+    ca_file: FileOrNone = Field(
+        default=None, description="Certificates (PEM) to trust instead of the system's, for a relay of one's own."
+    )
+    helo: Line = Field(default="", description='The name given in EHLO; `""`: this machine\'s own.')
+    rate: RateOrNone = Field(default=None, description='Letters in any window, like `"5/s"`; unset: no limit.')
+    per_day: Count | None = Field(default=None, description="Letters in any 24 hours; unset: no limit.")
+    connections: Connections = Field(default=20, description="Connections open at once, over the whole fleet.")
+
+    @model_validator(mode="after")
+    def _login_is_whole(self) -> Self:
+        if bool(self.username) != bool(self.password_file):
+            raise ValueError("a login needs both username and password_file, or neither")
+        return self
+
+
+class RehearsalKeys(Section):
+    """Where rehearsal letters go."""
+
+    relay: Literal["embedded", ""] = Field(
+        default="embedded", description='`"embedded"`: the sink under `var/sink/`. Leave it out where `host` is given.'
+    )
+    host: Line = Field(
+        default="", description="Instead of the embedded sink: the host of another sink, such as Mailpit."
+    )
+    port: Port | None = Field(default=None, description="Its port.")
+    defer: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="The share of letters that the embedded sink defers at first try, to practise.",
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if bool(self.host) != bool(self.port):
+            raise ValueError("host and port belong together; give both, or neither")
+        if self.host and self.relay and "relay" in self.model_fields_set:
+            raise ValueError('give either relay = "embedded" or host and port, not both')
+        return self
+
+    @property
+    def embedded(self) -> bool:
+        """Whether letters go to the embedded sink."""
+        return not self.host
+
+
+class LimitKeys(Section):
+    """How fast offices may be written to. A mailbox is a person's, not a data centre's."""
+
+    mailbox: RateField = Field(default=Rate(30, 3600), description="Letters to one mailbox in any window.")
+    mailbox_per_day: Count = Field(default=240, description="Letters to one mailbox in any 24 hours.")
+    mailbox_connections: Connections = Field(
+        default=1, description="Connections at once that carry letters to one mailbox."
+    )
+    domain: RateOrNone = Field(
+        default=None,
+        description='Letters to all mailboxes of one mail domain in any window, like `"120/h"`; unset: no limit.',
+    )
+    office_hours: Literal["observe", "ignore"] = Field(
+        default="observe", description='`"ignore"` writes at any hour; rehearsal only.'
+    )
+
+
+class RetryKeys(Section):
+    """When a deferred letter is tried again: after its age, within bounds."""
+
+    minimum: DurationField = Field(default=timedelta(minutes=5), description="The shortest wait.")
+    maximum: DurationField = Field(default=timedelta(minutes=67), description="The longest wait.")
+    jitter: float = Field(default=0.1, ge=0, le=0.5, description="A wait may be longer or shorter by this share.")
+    expire_after: DurationField = Field(
+        default=timedelta(days=5), description="A letter is given up this long after its first deferral."
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not timedelta(0) < self.minimum <= self.maximum <= self.expire_after:
+            raise ValueError("minimum, maximum and expire_after must be above zero and in this order")
+        return self
+
+
+class KeyFiles(Section):
+    """The ledger's keys, made by `lettershop init` with mode 0600. Back them up apart from the ledger."""
+
+    data: Path = Field(default=Path("var/keys/data.key"), description="Wraps each signer's own key.")
+    lookup: Path = Field(default=Path("var/keys/lookup.key"), description="For the keyed hash of addresses.")
+    seal: Path = Field(default=Path("var/keys/seal.key"), description="For the seal on each letter.")
+
+
+class WorkerKeys(Section):
+    """One worker process."""
+
+    connections: Connections = Field(
+        default=20, description="SMTP connections, which is rounds at once, of one process."
+    )
+    express_connections: Connections = Field(default=4, description="The same for the express worker.")
+
+
+class Settings(Section):
+    """All of `config/lettershop.toml`."""
+
+    mode: Literal["rehearsal", "live"] = Field(
+        default="rehearsal",
+        description="`rehearsal`: every letter goes to the sink, addressed to `<office>@rehearsal.invalid`. "
+        "`live`: to the relays; starts only if `lettershop check --live` passes.",
+    )
+    allow_test_domains: bool = Field(
+        default=False,
+        description="Permits addresses under `.test`, for trials of live mode against a relay of one's own.",
+    )
+    ledger: LedgerKeys = LedgerKeys()
+    broker: BrokerKeys = BrokerKeys()
+    pacing: PacingKeys = PacingKeys()
+    relays: tuple[Relay, ...] = ()
+    rehearsal: RehearsalKeys = RehearsalKeys()
+    limits: LimitKeys = LimitKeys()
+    retry_keys: RetryKeys = Field(default=RetryKeys(), alias="retry")
+    keys: KeyFiles = KeyFiles()
+    worker: WorkerKeys = WorkerKeys()
+
+    @field_validator("relays")
+    @classmethod
+    def _names_differ(cls, relays: tuple[Relay, ...]) -> tuple[Relay, ...]:
+        names = [relay.name for relay in relays]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two relays are called {twice[0]!r}; each needs a name of its own")
+        return relays
+
+    @model_validator(mode="after")
+    def _hours_hold_in_live(self) -> Self:
+        if self.mode == "live" and self.limits.office_hours == "ignore":
+            raise ValueError('limits.office_hours = "ignore" is for rehearsal only; live letters keep office hours')
+        return self
+
+    @property
+    def retry(self) -> Retry:
+        """The retry bounds as the domain knows them."""
+        keys = self.retry_keys
+        return Retry(keys.minimum, keys.maximum, keys.jitter, keys.expire_after)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` names this machine itself."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def masked(url: str) -> str:
+    """`url` without its password, fit for a screen or a log."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return url.replace(f":{parts.password}@", ":***@", 1)

@@ -1,0 +1,49 @@
+"""Template files as text versions.
+
+A campaign's letter: `templates/<slug>/<language>/subject.txt`, `letter.txt` and `letter.html`. Notices to signers:
+`templates/notices/<language>/<kind>.subject.txt`, `<kind>.txt` and `<kind>.html`. Read as UTF-8; a byte order mark and
+CRLF are not part of the text, so that its hash does not depend on the editor.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from worker.domain.campaign import TextVersion, Wording
+from worker.domain.errors import BadInput
+from worker.settings.toml import read_text
+
+LETTER_FILES = ("subject.txt", "letter.txt", "letter.html")
+
+
+def notice_files(kind: str) -> tuple[str, str, str]:
+    """The three files of one kind of notice."""
+    return f"{kind}.subject.txt", f"{kind}.txt", f"{kind}.html"
+
+
+def signed_text(slug: str, goals: Mapping[str, tuple[str, ...]], templates: Path) -> TextVersion:
+    """The text version of a campaign; `goals` are by language. Raises BadInput naming the file."""
+    return TextVersion(
+        slug, {each: _wording(templates, f"{slug}/{each}", LETTER_FILES, goals[each]) for each in sorted(goals)}
+    )
+
+
+def notice_text(slug: str, kind: str, languages: tuple[str, ...], templates: Path) -> TextVersion:
+    """A notice of a campaign, in each of its languages. Raises BadInput naming the file."""
+    files = notice_files(kind)
+    return TextVersion(slug, {each: _wording(templates, f"notices/{each}", files, ()) for each in sorted(languages)})
+
+
+def _wording(templates: Path, folder: str, files: tuple[str, str, str], goals: tuple[str, ...]) -> Wording:
+    subject, text, html = (_template(templates, f"{folder}/{name}") for name in files)
+    return Wording(subject.strip(), text, html, goals)
+
+
+def _template(templates: Path, name: str) -> str:
+    shown = f"templates/{name}"
+    path = templates / name
+    if not path.is_file():
+        raise BadInput(f"{shown} is missing; each language of a campaign needs its own")
+    text = read_text(path, shown)
+    if not text.strip():
+        raise BadInput(f"{shown} is empty; write the text into it")
+    return text
