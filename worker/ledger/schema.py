@@ -45,6 +45,7 @@ meta = Table(
     Column("mode", Text, nullable=False),
     Column("epoch", Integer, nullable=False),  # raised by accept-restore
     Column("key_checks", Text, nullable=False),  # JSON: a MAC of a constant under each key; tells a wrong key file
+    Column("rounds_from", BigInteger, nullable=False),  # no round up to this one is missed: set by accept-restore
     Column("made_at", BigInteger, nullable=False),
 )
 

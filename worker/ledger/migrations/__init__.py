@@ -1,0 +1,8 @@
+"""The ledger's schema, step by step. Numbered; each step runs on SQLite and PostgreSQL, in one transaction.
+
+A step that has been released is never edited. It must be safe while the program before it still runs: add first, use
+in the next release, remove in the one after. `KNOWN` lists the steps in order; `HEAD` is where this program stands.
+"""
+
+KNOWN = ("0001",)
+HEAD = KNOWN[-1]
