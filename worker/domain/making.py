@@ -4,6 +4,7 @@
 `Making` again: ids and hashes of the pinned parts, the version of the signer's row, the Date, the renderer's number.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -67,6 +68,15 @@ class Making:
     signer: Person
     language: str
     values: Mapping[str, str] = field(default_factory=dict)
+
+
+def message_id(letter: int, mac: bytes, sender: str) -> str:
+    """The letter's Message-ID, without angle brackets: the same for every attempt, and not to be guessed.
+
+    `mac` is the letter's own, so that no other ledger makes the same one; its hash gives nothing of it away.
+    """
+    secret = hashlib.sha256(mac + b"message-id").hexdigest()[:20]
+    return f"{letter}.{secret}@{sender.rpartition('@')[2]}"
 
 
 def pin_body(value: OfficeBlock | Frame) -> dict[str, Any]:

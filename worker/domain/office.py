@@ -54,6 +54,11 @@ class Office:
         """The mailbox's domain, lower case: what the domain limit counts."""
         return self.mailbox.rpartition("@")[2].lower()
 
+    @property
+    def lane(self) -> str:
+        """The key of the lane that its mailbox makes: offices that share a mailbox share the lane and its limits."""
+        return f"mailbox:{self.mailbox.lower()}"
+
     def holder_on(self, day: date) -> Holder | None:
         """The holder to name in a letter written on `day`: in office then and verified within a year of it."""
         named = [h for h in self.holders if h.in_office(day) and h.fresh(day)]

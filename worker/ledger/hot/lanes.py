@@ -61,11 +61,12 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An open round: where it works and what it knows of the gates' strikes when it began."""
+    """An open round: where it works, and the gates and holds as they were when it began."""
 
     place: Place
     choice: Choice
     gates: dict[tuple[str, str], Gate]
+    holds: frozenset[tuple[str, str]]
 
 
 def survey(database: Database, now_us: int) -> Survey:
@@ -91,7 +92,7 @@ def open_round(
         if made:
             database.rows(sql.SERVED, (now_us, choice.lane_id))
             place = Place(made[0][0], choice.lane_id, choice.lane_key, choice.relay)
-            return Opened(place, choice, seen.gates)
+            return Opened(place, choice, seen.gates, seen.holds)
     return None
 
 

@@ -114,9 +114,9 @@ ORDER BY due_at, id LIMIT ?
 
 CLAIMED = """
 SELECT l.id, l.campaign_id, l.sendout_id, l.addressee, l.attempts + 1, l.life_us, l.not_after, l.resend_of, l.mac,
-       g.id, g.text_id, g.language, s.id, s.version, s.wrapped_key, v.sealed
+       g.id, g.text_id, g.language, s.id, g.signer_version, s.wrapped_key, v.sealed
 FROM letters l JOIN signatures g ON g.id = l.signature_id JOIN signers s ON s.id = g.signer_id
-JOIN signer_versions v ON v.signer_id = s.id AND v.version = s.version
+JOIN signer_versions v ON v.signer_id = s.id AND v.version = g.signer_version
 WHERE l.state = 'claimed' AND l.claim = ? AND
 """
 
@@ -175,12 +175,24 @@ WHERE id = ? AND state = 'in_doubt' AND attempts = ?
 RETURNING id
 """
 
-RECORDED_INPUTS = """
-SELECT a.addressee_pin, a.frame_pin, a.signer_version, a.date_us, a.renderer, v.sealed
+RECORDED = """
+SELECT a.addressee_pin, a.frame_pin, a.signer_version, a.date_us, a.renderer, a.hash, l.addressee, l.mac, g.id, g.text_id,
+       g.language, s.id, s.wrapped_key, v.sealed
 FROM attempts a JOIN letters l ON l.id = a.letter_id JOIN signatures g ON g.id = l.signature_id
-JOIN signer_versions v ON v.signer_id = g.signer_id AND v.version = a.signer_version
+JOIN signers s ON s.id = g.signer_id JOIN signer_versions v ON v.signer_id = s.id AND v.version = a.signer_version
 WHERE a.letter_id = ? AND a.number = ?
 """
+
+# -- pinned values and what notices carry --------------------------------------------------------------------------------
+PIN_BODY = "SELECT hash, body FROM pins WHERE id = ?"
+
+PIN = "INSERT INTO pins (hash, kind, body, made_at) VALUES (?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING"
+
+PIN_ID = "SELECT id FROM pins WHERE hash = ?"
+
+SEALED_CONFIRMATION = (
+    "SELECT sealed FROM tokens WHERE signature_id = ? AND kind = 'confirm' ORDER BY made_at DESC LIMIT 1"
+)
 
 # -- refilling the pacer -------------------------------------------------------------------------------------------------
 STARTED_SINCE = """

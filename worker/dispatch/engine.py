@@ -1,0 +1,137 @@
+"""One process's event loop: all its SMTP, its rounds, and its own five-second tick.
+
+The threads of Celery's pool hand a round to this loop and wait for it. Beat may be absent: the tick stages, rescues and
+renews by the loop's own monotonic clock.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import CancelledError
+from typing import Any, TypeVar
+
+import uvloop
+
+from worker.domain.errors import LettershopError
+from worker.ledger import counts
+from worker.ledger.book import Ledger
+from worker.pacing import PacingAway
+from worker.rounds import House, Report, clear_up, run_round, stage
+from worker.rounds.house import Kind
+from worker.rounds.making import Pins
+from worker.rounds.upkeep import RENEW_S
+from worker.settings import Home
+from worker.wiring import build_house
+
+_T = TypeVar("_T")
+log = logging.getLogger("lettershop.engine")
+FOLD_EVERY = 12  # ticks
+RING_TTL_S = 5.0
+
+
+class Engine:
+    """The running parts of a worker process. `wake(express)` rings for one more round."""
+
+    def __init__(self, home: Home, ledger: Ledger, kinds: Sequence[Kind], wake: Callable[[bool], None]) -> None:
+        self._home, self._ledger, self._kinds, self._wake = home, ledger, tuple(kinds), wake
+        self._draining = threading.Event()
+        self._loop = uvloop.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="engine", daemon=True)
+        self._trouble = ""
+        self._ticker: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Open the parts and start the tick. Raises what opening raises."""
+        self._thread.start()
+        self._wait(self._open())
+
+    def round(self, *, express: bool) -> None:
+        """Run one round, if there is one, and ring again where the lane has more."""
+        if self._draining.is_set():
+            return
+        kinds: Sequence[Kind] = ("signers",) if express else self._kinds
+        report: Report = self._wait(self._guarded(run_round(self.house, self.pins, kinds), Report()))
+        if report.trouble:
+            self._say(report.trouble)
+        if report.more and not self._draining.is_set():
+            self._wake(express)
+
+    def stage(self) -> None:
+        """Ring for every lane slot that has due letters, once in five seconds each."""
+        self._wait(self._guarded(self._stage(), None))
+
+    def rescue(self) -> None:
+        """Take back what the dead left."""
+        self._wait(self._guarded(clear_up(self.house), None))
+
+    def fold(self) -> None:
+        """Fold the counts' deltas."""
+        with self._ledger.write() as connection:
+            counts.fold(connection)
+
+    def drain(self) -> None:
+        """Start no new letter; rounds under way end at their next one."""
+        self._draining.set()
+
+    def close(self) -> None:
+        """Close connections and commit what is waiting. Call it when no round is under way."""
+        self._draining.set()
+        self._wait(self._shut())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    # -- on the loop --------------------------------------------------------------------------------------------------
+    async def _open(self) -> None:
+        self.house: House = build_house(self._home, self._ledger, self._draining.is_set)
+        self.pins = Pins(self.house.committer)
+        self._ticker = asyncio.create_task(self._tick())
+
+    async def _tick(self) -> None:
+        """Renew first: the leases must not wait for anything else."""
+        turn = 0
+        while True:
+            await self._guarded(self.house.leases.renew(self.house.committer, self.house.now_us()), None)
+            await self._guarded(clear_up(self.house), None)
+            await self._guarded(self._stage(), None)
+            await self.house.relays.sweep(self.house.clock.monotonic())
+            turn += 1
+            if turn % FOLD_EVERY == 0:
+                await self._guarded(asyncio.to_thread(self.fold), None)
+            await asyncio.sleep(RENEW_S)
+
+    async def _stage(self) -> None:
+        if self._draining.is_set():
+            return
+        for kind in self._kinds:
+            for slot in await stage(self.house, (kind,)):
+                if await self.house.pacer.ring_once(slot, RING_TTL_S):
+                    await asyncio.to_thread(self._wake, kind == "signers")
+
+    async def _guarded(self, work: Coroutine[Any, Any, _T], otherwise: _T) -> _T:
+        """A part that is away is said once, not at every tick; the work is tried again by the next one."""
+        try:
+            result = await work
+        except (LettershopError, PacingAway, OSError) as exc:
+            self._say(str(exc))
+            return otherwise
+        return result
+
+    def _say(self, trouble: str) -> None:
+        if trouble != self._trouble:
+            log.warning("%s", trouble)
+            self._trouble = trouble
+
+    async def _shut(self) -> None:
+        if self._ticker is not None:
+            self._ticker.cancel()
+        await self.house.relays.sweep(0.0, everything=True)
+        await self.house.pacer.aclose()
+        await asyncio.to_thread(self.house.committer.close)
+
+    def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        except CancelledError:
+            return None

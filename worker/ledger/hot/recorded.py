@@ -1,0 +1,94 @@
+"""Pinned values, and a message's ingredients as an attempt recorded them: enough to make the same bytes again."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from worker.domain.campaign import TextVersion, canonical, content_hash
+from worker.domain.clock import from_us
+from worker.domain.making import Frame, Making, OfficeBlock, frame, message_id, office_block
+from worker.domain.person import Person
+from worker.ledger.hot import sql
+from worker.ledger.hot.database import Database
+from worker.ledger.keys import Keys, person_aad, token_aad
+
+SIGNER = "signer"
+"""The addressee of a notice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One attempt's ingredients, its salt, the hash recorded with them, and the pins they came from."""
+
+    making: Making
+    salt: bytes
+    hash: bytes
+    addressee_pin: int
+    frame_pin: int
+    signer_version: int
+
+
+def pin(database: Database, kind: str, body: Mapping[str, Any], now_us: int) -> int:
+    """Pin `body` under its content hash; its id, the same for the same body."""
+    name = content_hash(body)
+    database.rows(sql.PIN, (name, kind, canonical(body), now_us))
+    number: int = database.rows(sql.PIN_ID, (name,))[0][0]
+    return number
+
+
+def pinned(database: Database, number: int) -> tuple[str, dict[str, Any]]:
+    """The hash and body of a pinned value."""
+    ((name, body),) = database.rows(sql.PIN_BODY, (number,))
+    return name, json.loads(body)
+
+
+def open_person(keys: Keys, wrapped: bytes, sealed: bytes, signer: int, version: int) -> tuple[Person, bytes]:
+    """A signer's data and salt. Raises `SealBroken` where the row was altered or moved."""
+    body = keys.unseal(wrapped, sealed, person_aad(signer, version))
+    return Person(**body["person"]), bytes.fromhex(body["salt"])
+
+
+def token_of(database: Database, keys: Keys, wrapped: bytes, signature: int) -> str:
+    """The confirmation token that a signature's notice carries."""
+    ((sealed,),) = database.rows(sql.SEALED_CONFIRMATION, (signature,))
+    token: str = keys.unseal(wrapped, sealed, token_aad(signature))["token"]
+    return token
+
+
+def recorded(database: Database, keys: Keys, letter: int, number: int) -> Recorded | None:
+    """What attempt `number` of a letter was made from; None where it never started, or its signer is erased."""
+    rows = database.rows(sql.RECORDED, (letter, number))
+    if not rows or rows[0][4] is None or rows[0][12] is None:
+        return None
+    (addressee_pin, frame_pin, version, date_us, renderer, stored, addressee, mac, *_) = rows[0]
+    (signature, text_id, language, signer, wrapped, sealed) = rows[0][8:]
+    person, salt = open_person(keys, wrapped, sealed, signer, version)
+    pinned_frame = frame(pinned(database, frame_pin)[1])
+    notice = addressee == SIGNER
+    block: OfficeBlock | None = None if notice else office_block(pinned(database, addressee_pin)[1])
+    text_hash, text = pinned(database, addressee_pin if notice else text_id)
+    values = {"token": token_of(database, keys, wrapped, signature)} if notice else {}
+    making = Making(
+        letter=letter,
+        message_id=message_id(letter, mac, pinned_frame.sender),
+        date=from_us(date_us),
+        renderer=renderer,
+        text=TextVersion.from_body(text),
+        text_hash=text_hash,
+        frame=pinned_frame,
+        office=block,
+        signer=person,
+        language=language_of(pinned_frame, block, language, TextVersion.from_body(text)),
+        values=values,
+    )
+    return Recorded(making, salt, bytes(stored), addressee_pin, frame_pin, version)
+
+
+def language_of(part: Frame, block: OfficeBlock | None, signed_in: str, text: TextVersion) -> str:
+    """The language of a message: the office's where the text has it, the signer's own for a notice, else the default."""
+    wanted = signed_in if block is None else block.language
+    for language in (wanted, wanted.split("-", maxsplit=1)[0]):
+        if language in text.wordings:
+            return language
+    return part.default_language

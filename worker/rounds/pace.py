@@ -1,0 +1,81 @@
+"""Which limits a letter falls under, and what a refusal of the pacer means for the lane.
+
+A denied letter is not touched: the gate of the limit that denied it moves by its wait, so that ten thousand letters
+behind one mailbox limit cost one row, and `why` finds the reason in one place.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from worker.domain.limits import Limit, Rate, parse_rate
+from worker.ledger.hot import sql
+from worker.ledger.hot.lanes import Front
+from worker.ledger.hot.values import Effect
+from worker.rounds.house import House, Plan, RelayPlan
+
+DAY_S = 86_400
+REMEMBERED_S = DAY_S + 1800
+KEPT_FOR_NOTICES = 10
+"""One part in so many of each relay's rate and day quota is kept for mail to signers."""
+
+_GATE = {"relay": "relay-pace", "domain": "domain-pace", "mailbox": "lane-pace", "campaign": "campaign-lane"}
+
+
+def limits_of(plan: Plan, relay: RelayPlan, kind: str, lane_key: str, domain: str, campaign: str) -> tuple[Limit, ...]:
+    """Every limit that a letter's content counts against. Mail to signers has the relay's alone, and all of it."""
+    of_relay = [Limit(f"relay:{relay.name}", rate) for rate in _relay_rates(relay)]
+    if kind == "signers":
+        return tuple(of_relay)
+    limits = [Limit(limit.key, _ordinary(limit.rate)) for limit in of_relay]
+    if plan.domain is not None:
+        limits.append(Limit(f"domain:{domain}", plan.domain))
+    limits += [Limit(lane_key, plan.mailbox), Limit(lane_key, Rate(plan.mailbox_per_day, DAY_S))]
+    per_office = plan.campaigns[campaign].per_office if campaign in plan.campaigns else ""
+    if per_office:
+        limits.append(Limit(f"campaign:{campaign}:{lane_key}", parse_rate(per_office)))
+    return tuple(limits)
+
+
+def _relay_rates(relay: RelayPlan) -> Iterable[Rate]:
+    if relay.rate is not None:
+        yield relay.rate
+    if relay.per_day is not None:
+        yield Rate(relay.per_day, DAY_S)
+
+
+def _ordinary(rate: Rate) -> Rate:
+    return replace(rate, count=max(1, rate.count - rate.count // KEPT_FOR_NOTICES))
+
+
+def gate_of(key: str, front: Front, relay: str) -> tuple[str, str]:
+    """The gate that a limit's refusal moves."""
+    kind = key.partition(":")[0]
+    names = {
+        "relay": relay,
+        "domain": front.domain,
+        "mailbox": front.lane_key,
+        "campaign": f"{front.campaign}:{front.lane_key}",
+    }
+    return _GATE[kind], names[kind]
+
+
+def denied(key: str, wait_s: float, front: Front, relay: str, now_us: int) -> Effect:
+    """Close the gate of the limit `key` for `wait_s` seconds."""
+    kind, name = gate_of(key, front, relay)
+    return Effect(kind, name, now_us + int(wait_s * 1_000_000), f"limit {key} is used up", now_us, strike=False)
+
+
+async def history(house: House, now_us: int) -> list[tuple[str, int, int]]:
+    """What was written in the longest window, for a pacer that has lost its memory: (key, microseconds, how many)."""
+    since = now_us - REMEMBERED_S * 1_000_000
+    rows = await house.committer.call(lambda database: database.rows(sql.STARTED_SINCE, (since,)))
+    relays = {relay.name: relay for relay in house.plan.relays}
+    return [
+        (key, second * 1_000_000, n)
+        for relay, lane_key, kind, domain, campaign, second, n in rows
+        for key in _keys(house.plan, relays.get(relay, RelayPlan(relay)), kind, lane_key, domain, campaign)
+    ]
+
+
+def _keys(plan: Plan, relay: RelayPlan, *lane: str) -> set[str]:
+    return {limit.key for limit in limits_of(plan, relay, *lane)}

@@ -1,0 +1,178 @@
+"""Where a round's letters come from: look, ask the pacer, claim what was granted.
+
+Grants are asked for as many letters as the round has lately sent in two seconds, because they live for five: a letter
+whose grant died before its turn stays claimed and is asked for again. A short wait is waited for; a long one closes the
+gate of the limit that denied it and ends the round.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from worker.domain.clock import Clock
+from worker.ledger.hot import Claimed
+from worker.ledger.hot.lanes import Front, Opened, candidates, claim
+from worker.ledger.hot.values import Candidate
+from worker.pacing import Grant, NeedsRefill, PacingAway, Settling, Wait, Want
+from worker.rounds.choose import open_offices
+from worker.rounds.house import House
+from worker.rounds.pace import denied, history, limits_of
+
+FIRST_ASK = 12
+AHEAD_S = 2.0
+PATIENCE_S = 5.0
+"""A wait up to this is waited for inside the round."""
+
+MARGIN_S = 1.0
+"""A grant with less life left is not used: making the mark takes time too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A claimed letter with leave to be sent now."""
+
+    claimed: Claimed
+    grant: Grant
+
+    def alive(self, clock: Clock, margin_s: float = 0.0) -> bool:
+        """Whether content may be begun on this grant; `margin_s` asks for so much life to be left."""
+        return clock.monotonic() + margin_s < self.grant.until
+
+
+@dataclass(slots=True)
+class Supply:
+    """The letters of one round."""
+
+    house: House
+    opened: Opened
+    taken: int = 0
+    more: bool = False
+    trouble: str = ""
+    lone: bool = False
+    waiting: list[Claimed] = field(default_factory=list)
+    _unused: dict[int, Grant] = field(default_factory=dict)
+    _chunk: int = FIRST_ASK
+    _asked_at: float = 0.0
+
+    async def next(self) -> list[Granted]:
+        """The next letters to send, in order; none where there is nothing due, or no leave for a while."""
+        while True:
+            self._pace()
+            waiting, self.waiting = self.waiting, []
+            fresh = [] if waiting else await self._look()
+            if not waiting and not fresh:
+                return []
+            granted, wait = await self._ask(waiting, fresh)
+            if granted:
+                return granted
+            if wait is None or not await self._patient(wait):
+                return []
+
+    def spent(self, granted: Granted) -> None:
+        """Content is about to be written on this grant."""
+        self._unused.pop(granted.claimed.letter, None)
+
+    async def give_back(self) -> None:
+        """Return the grants that were not used. A pacer that is away keeps them: the error is on the safe side."""
+        unused, self._unused = list(self._unused.values()), {}
+        if unused:
+            try:
+                await self.house.pacer.give_back(unused)
+            except PacingAway as exc:
+                self.trouble = str(exc)
+
+    # -- look ---------------------------------------------------------------------------------------------------------
+    def _pace(self) -> None:
+        """Ask for what two seconds can send, going by the last chunk's speed."""
+        now, before = self.house.clock.monotonic(), self._asked_at
+        self._asked_at = now
+        if before and now > before:
+            self._chunk = max(2, min(self.house.plan.most, int(self._chunk * AHEAD_S / (now - before))))
+
+    async def _look(self) -> list[Candidate]:
+        plan, fronts = self.house.plan, self.opened.choice.fronts
+        most = 0 if self.lone else min(self._chunk, plan.most - self.taken)
+        if most <= 0:
+            self.more = True
+            return []
+        now_us = self.house.now_us()
+        found: list[Candidate] = await self.house.committer.call(lambda db: candidates(db, fronts, now_us, most))
+        self.more = len(found) >= most
+        if fronts[0].lane_kind == "office":
+            mine = self._writable()
+            found = [each for each in found if each.addressee in mine]
+        return self._suspects_alone(found)
+
+    def _writable(self) -> set[str]:
+        """The lane's offices that may be written to now: two that share a mailbox may keep different hours."""
+        house, key = self.house, self.opened.place.lane_key
+        return {office.id for office in open_offices(self.opened.holds, house.plan, key, house.now())}
+
+    def _suspects_alone(self, found: list[Candidate]) -> list[Candidate]:
+        """A letter of a round that died is tried in a round of its own."""
+        for place, each in enumerate(found):
+            if each.suspect and place == 0 and self.taken == 0:
+                self.lone = self.more = True
+                return [each]
+            if each.suspect:
+                self.more = True
+                return found[:place]
+        return found
+
+    # -- ask and claim ------------------------------------------------------------------------------------------------
+    async def _ask(self, waiting: Sequence[Claimed], fresh: Sequence[Candidate]) -> tuple[list[Granted], Wait | None]:
+        asked = [(each.letter, each.campaign_id) for each in waiting] + [
+            (each.letter, each.campaign_id) for each in fresh
+        ]
+        wants = [self._want(letter, campaign_id) for letter, campaign_id in asked]
+        answers = await self._leave(wants)
+        grants = {answer.letter: answer for answer in answers if isinstance(answer, Grant)}
+        self._unused |= grants
+        held = {claimed.letter: claimed for claimed in waiting}
+        new = [each.letter for each in fresh if each.letter in grants]
+        for claimed in await self._claim(new):
+            held[claimed.letter] = claimed
+        self.waiting = [claimed for letter, claimed in held.items() if letter not in grants]
+        wait = next((answer for answer in answers if isinstance(answer, Wait)), None)
+        return [Granted(held[letter], grant) for letter, grant in grants.items() if letter in held], wait
+
+    async def _leave(self, wants: Sequence[Want]) -> list[Grant | Wait]:
+        pacer = self.house.pacer
+        try:
+            try:
+                return list(await pacer.ask(wants))
+            except NeedsRefill:
+                now_us = self.house.now_us()
+                await pacer.refill(await history(self.house, now_us), now_us)
+                return list(await pacer.ask(wants))
+        except (NeedsRefill, Settling, PacingAway) as exc:
+            self.trouble = str(exc)
+            return []
+
+    async def _claim(self, letters: Sequence[int]) -> list[Claimed]:
+        if not letters:
+            return []
+        place, lone = self.opened.place, self.lone
+        found: list[Claimed] = await self.house.committer.call(lambda db: claim(db, place, letters, lone=lone))
+        self.taken += len(found)
+        return found
+
+    def _front(self, campaign_id: int) -> Front:
+        return next(front for front in self.opened.choice.fronts if front.campaign_id == campaign_id)
+
+    def _want(self, letter: int, campaign_id: int) -> Want:
+        plan, front = self.house.plan, self._front(campaign_id)
+        relay = plan.relay(self.opened.place.relay)
+        limits = limits_of(plan, relay, front.lane_kind, front.lane_key, front.domain, front.campaign)
+        return Want(letter, limits)
+
+    async def _patient(self, wait: Wait) -> bool:
+        """Wait where it is short; else close the gate of the limit that denied, and say that this round is over."""
+        if wait.seconds <= PATIENCE_S and not self.house.draining():
+            await asyncio.sleep(wait.seconds)
+            return True
+        front, place = self.opened.choice.fronts[0], self.opened.place
+        effect = denied(wait.key, wait.seconds, front, place.relay, self.house.now_us())
+        await self.house.committer.commit(effect)
+        self.more = False
+        return False

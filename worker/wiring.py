@@ -1,0 +1,193 @@
+"""Composition: opens the parts of a home and puts them together. The only place that knows them all.
+
+Each function opens what its name says when it is called; nothing is opened or read at import. `embedded` URLs resolve to
+the private server's socket under the home's `var/`, so that every verb finds the stack that `lettershop up` started.
+"""
+
+import contextlib
+import os
+import random
+import socket
+import sqlite3
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from worker.delivery import Target, Timeouts, load_rules
+from worker.domain.clock import Clock, SystemClock
+from worker.domain.errors import Failed
+from worker.embedded.server import RedisServer
+from worker.ledger.book import Ledger
+from worker.ledger.engine import raw_connection
+from worker.ledger.hot import Committer
+from worker.ledger.hot.database import Database
+from worker.ledger.keys import Keys
+from worker.pacing import Pacer, connect
+from worker.rendering import Renderer
+from worker.rounds import House, Leases, Plan, RelayPlan
+from worker.rounds.relays import Connections
+from worker.settings import Home, Relay, load_home
+
+if TYPE_CHECKING:
+    from worker.intake import Intake
+
+SINK = "rehearsal"
+"""The name of the only relay in rehearsal."""
+
+SINK_CONNECTIONS = 20
+
+
+def read_home(path: Path, environ: Mapping[str, str] | None = None) -> Home:
+    """Read the home at `path`, with the environment laid over its settings. Raises BadInput."""
+    return load_home(path, os.environ if environ is None else environ)
+
+
+# -- the ledger --------------------------------------------------------------------------------------------------------
+def open_keys(home: Home) -> Keys:
+    """The home's keys. Raises BadInput."""
+    files = home.settings.keys
+    return Keys.load(files.data, files.lookup, files.seal)
+
+
+def open_ledger(home: Home, clock: Clock | None = None) -> Ledger:
+    """The home's ledger, in the home's mode. Raises Failed, RefusedByState, BadInput."""
+    return Ledger.open(home.settings.ledger.url, open_keys(home), home.settings.mode, clock=clock)
+
+
+def connect_hot(url: str) -> Database:
+    """A connection for the hot path on either database. Raises Failed."""
+    connection = raw_connection(url)
+    if isinstance(connection, sqlite3.Connection):
+        from worker.ledger.hot.sqlite import SqliteDatabase
+
+        return SqliteDatabase(connection)
+    from worker.ledger.hot.postgresql import PostgresDatabase
+
+    return PostgresDatabase(connection)
+
+
+@contextlib.contextmanager
+def hot_database(home: Home) -> Iterator[Database]:
+    """The home's ledger as the rounds see it, for one reading."""
+    database = connect_hot(home.settings.ledger.url)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def open_intake(home: Home, ledger: Ledger, wake: Callable[[], None] | None = None) -> "Intake":
+    """The producers' door to this home's ledger."""
+    from worker.intake import Intake
+
+    return Intake(
+        ledger,
+        ledger.keys,
+        home.campaigns,
+        home.offices,
+        SystemClock(),
+        wake,
+        allow_test_domains=home.settings.allow_test_domains,
+    )
+
+
+# -- broker and pacing -------------------------------------------------------------------------------------------------
+def private_server(home: Home) -> RedisServer:
+    """The home's own Redis-compatible server, started or not."""
+    return RedisServer(home.var / "redis")
+
+
+def broker_url(home: Home) -> str:
+    """Where Celery's wake-ups go, as kombu writes it."""
+    url = home.settings.broker.url
+    return private_server(home).broker_url if url == "embedded" else url
+
+
+def pacing_url(home: Home) -> str:
+    """The Redis that counts for every limit."""
+    url = home.settings.pacing.url
+    return private_server(home).url if url == "embedded" else url
+
+
+def open_pacer(home: Home, ledger: Ledger) -> Pacer:
+    """The pacer of this home's ledger. Belongs to the event loop that first uses it."""
+    return Pacer(connect(pacing_url(home)), ledger.ledger_id, SystemClock())
+
+
+# -- relays ------------------------------------------------------------------------------------------------------------
+def sink_port_file(home: Home) -> Path:
+    """Where the embedded sink says which port it has."""
+    return home.var / "sink.port"
+
+
+def relay_targets(home: Home) -> dict[str, Target]:
+    """The relays that letters go to in the home's mode. Raises Failed where the embedded sink has not been started."""
+    if home.settings.mode == "live":
+        return {relay.name: _target(relay) for relay in home.settings.relays}
+    rehearsal = home.settings.rehearsal
+    if rehearsal.embedded:
+        return {SINK: Target(SINK, "127.0.0.1", _sink_port(home))}
+    return {SINK: Target(SINK, rehearsal.host, rehearsal.port or 25)}
+
+
+def live_targets(home: Home) -> dict[str, Target]:
+    """The configured relays, in any mode: for the operator's own test letter."""
+    return {relay.name: _target(relay) for relay in home.settings.relays}
+
+
+def _sink_port(home: Home) -> int:
+    try:
+        return int(sink_port_file(home).read_text())
+    except (OSError, ValueError) as exc:
+        raise Failed("the embedded sink is not running: start the stack with `lettershop up`") from exc
+
+
+def _target(relay: Relay) -> Target:
+    tls = ssl.create_default_context(cafile=str(relay.ca_file)) if relay.ca_file else None
+    password = relay.password.get_secret_value() if relay.password else ""
+    return Target(relay.name, relay.host, relay.port, relay.security, relay.username, password, relay.helo, tls)
+
+
+# -- the house of a worker -----------------------------------------------------------------------------------------------
+def plan_of(home: Home) -> Plan:
+    """The rules that rounds work to."""
+    settings = home.settings
+    limits = settings.limits
+    if settings.mode == "live":
+        relays = tuple(RelayPlan(r.name, r.rate, r.per_day, r.connections) for r in settings.relays)
+    else:
+        relays = (RelayPlan(SINK, connections=SINK_CONNECTIONS),)
+    return Plan(
+        mode=settings.mode,
+        campaigns=home.campaigns,
+        offices=home.offices,
+        relays=relays,
+        mailbox=limits.mailbox,
+        mailbox_per_day=limits.mailbox_per_day,
+        mailbox_connections=limits.mailbox_connections,
+        domain=limits.domain,
+        retry=settings.retry,
+        observe_hours=limits.office_hours == "observe",
+    )
+
+
+def build_house(home: Home, ledger: Ledger, draining: Callable[[], bool]) -> House:
+    """All that the rounds of one process share. Call it on the event loop that will run them."""
+    clock = SystemClock()
+    url = home.settings.ledger.url
+    return House(
+        plan=plan_of(home),
+        committer=Committer(lambda: connect_hot(url)),
+        now_us=ledger.now_us,
+        clock=clock,
+        keys=ledger.keys,
+        renderer=Renderer(),
+        pacer=open_pacer(home, ledger),
+        relays=Connections(relay_targets(home), Timeouts()),
+        rules=load_rules(home.rules_text),
+        leases=Leases(clock),
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+        random=random.random,
+        draining=draining,
+    )
