@@ -10,7 +10,7 @@ UNITS = {
     "h": timedelta(hours=1),
     "d": timedelta(days=1),
 }
-_FORM = re.compile(r"(?P<number>\d{1,9}(?:\.\d{1,6})?) ?(?P<unit>[a-z]{1,7})")
+_FORM = re.compile(r"(?P<number>\d{1,15}(?:\.\d{1,6})?) ?(?P<unit>[a-z]{1,7})")
 _OTHER_NAMES = {"sec": "s", "m": "min", "minute": "min", "hour": "h", "hr": "h", "day": "d"}
 LONGEST = timedelta(days=3660)
 
@@ -27,10 +27,9 @@ def parse_duration(text: str) -> timedelta:
         short = unit.removesuffix("s")
         meant = _OTHER_NAMES.get(short)
         raise ValueError(f"{text!r}: the units are ms, s, min, h and d" + (f'; write "{meant}"' if meant else ""))
-    length = float(found["number"]) * UNITS[unit]
-    if length > LONGEST:
+    if float(found["number"]) > LONGEST / UNITS[unit]:
         raise ValueError(f"{text!r} is more than ten years")
-    return length
+    return float(found["number"]) * UNITS[unit]
 
 
 def duration_text(length: timedelta) -> str:
