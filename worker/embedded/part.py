@@ -100,8 +100,6 @@ class Kept:
         how = f"is not ready after {self.part.ready_within:g} s" if status is None else f"ended: {describe(status)}"
         self.kill()
         self.gone.wait()
-        if self._pumping is not None:
-            self._pumping.join(timeout=1)
         words = "\n".join(f"  {line}" for line in self._log.tail)
         return Failed(f"{self.part.name} {how}; its log is {self._log_path}\n{words}".rstrip())
 
@@ -135,6 +133,7 @@ class Kept:
                 start_new_session=True,
             )
             self._process = process
+        self._log.tail.clear()
         self._pumping = threading.Thread(target=self._pump, args=(process,), daemon=True)
         self._pumping.start()
         return process
@@ -144,6 +143,11 @@ class Kept:
         with process.stdout as stream:
             while line := stream.readline(_LONGEST_LINE):
                 self._log.write(line)
+
+    def _hear_out(self) -> None:
+        """Let the log take in the last words; no longer than a moment, as somebody may still hold the pipe."""
+        if self._pumping is not None:
+            self._pumping.join(timeout=1)
 
     def _await_ready(self, process: "subprocess.Popen[bytes]", interrupted: Callable[[], bool]) -> bool:
         deadline = time.monotonic() + self.part.ready_within
@@ -159,6 +163,7 @@ class Kept:
         while self._process is not None:
             began = time.monotonic()
             status = self._process.wait()
+            self._hear_out()
             if status < 0:  # the keeper itself was killed: what is left of its group goes too
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(self._process.pid, signal.SIGKILL)

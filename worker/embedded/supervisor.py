@@ -126,6 +126,8 @@ class Supervisor:
     def stop(self) -> None:
         """Stop all parts: tier by tier from the highest, then forget them. A SIGINT meanwhile kills what is left."""
         patience = self._interrupts
+        if self._kept:
+            self._say("stack", "stopping (Ctrl-C again to kill what is left)")
         for tier in sorted({kept.part.tier for kept in self._kept}, reverse=True):
             leaving = [kept for kept in reversed(self._kept) if kept.part.tier == tier]
             for kept in leaving:

@@ -52,11 +52,12 @@ def child(kept):
     return until(lambda: psutil.Process(kept.pid).children(), "the part to run")[0]
 
 
-def test_a_part_that_dies_is_started_again_loudly(stack, ear):
-    kept = stack.start(Part("sleeper", python(f"print('my last word'); {SLEEP}")))
+def test_a_part_that_dies_is_started_again_loudly(stack, ear, tmp_path):
+    log = tmp_path / "var/log/sleeper.log"
+    kept = stack.start(Part("sleeper", python(f"print('my last word'); {SLEEP}"), ready=log.exists))
     for restart in (1, 2):
         process = child(kept)
-        until(lambda: "my last word" in (stack._var / "log" / "sleeper.log").read_text(), "its word")
+        until(lambda restart=restart: log.read_text().count("my last word") == restart, "its word")
         process.kill()
         assert "killed by SIGKILL (my last word); starting it again" in ear.hear("ended")
         ear.hear(f"is back .restart {restart} in a row")

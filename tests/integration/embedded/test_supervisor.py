@@ -124,6 +124,7 @@ def test_a_second_ctrl_c_kills_what_will_not_stop(start):
     stack = start(2, temper="stubborn")
     stack.hear("up")
     stack.process.send_signal(signal.SIGINT)
+    stack.hear("stopping")
     stack.process.send_signal(signal.SIGTERM)  # a second SIGTERM is no hurry
     stack.process.send_signal(signal.SIGINT)
     stack.hear("killing what is left")
