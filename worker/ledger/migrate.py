@@ -30,9 +30,7 @@ def migrate(url: str, mode: str, keys: Keys, *, clock: Clock | None = None) -> s
     """
     admission.check_mode(mode)
     with _exclusive(url) as connection:
-        before = admission.version(connection)
-        if before is not None and before not in KNOWN:
-            raise admission.newer(url, before)
+        before = _refuse_newer(connection, url)
         upgrade(connection)
         _stamp(connection, url, mode, keys, clock or SystemClock())
         _check_references(connection)
@@ -42,7 +40,15 @@ def migrate(url: str, mode: str, keys: Keys, *, clock: Clock | None = None) -> s
 def migrate_empty(url: str) -> None:
     """Make the tables only, without a stamp: the target of `ledger copy`, which nobody can open until it is whole."""
     with _exclusive(url) as connection:
+        _refuse_newer(connection, url)
         upgrade(connection)
+
+
+def _refuse_newer(connection: Connection, url: str) -> str | None:
+    before = admission.version(connection)
+    if before is not None and before not in KNOWN:
+        raise admission.newer(url, before)
+    return before
 
 
 def upgrade(connection: Connection, to: str = HEAD) -> None:

@@ -37,3 +37,29 @@ def try_lock(connection: Connection, name: int) -> bool:
     if connection.dialect.name != "postgresql":
         return True
     return bool(connection.execute(sa.select(sa.func.pg_try_advisory_xact_lock(name))).scalar_one())
+
+
+def last_id(connection: Connection, table: sa.Table) -> int:
+    """The highest id of `table` that is or was in use, as far as the database remembers."""
+    highest: int = connection.execute(sa.select(sa.func.coalesce(sa.func.max(table.c.id), 0))).scalar_one()
+    if connection.dialect.name == "postgresql":
+        query = sa.text(f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {table.name}_id_seq")
+        return max(highest, int(connection.execute(query).scalar_one()))
+    remembered = sa.text("SELECT seq FROM sqlite_sequence WHERE name = :t")  # rounds alone have one
+    return max(highest, int(connection.execute(remembered, {"t": table.name}).scalar() or 0))
+
+
+def raise_sequence(connection: Connection, table: str, at_least: int) -> None:
+    """Make the next id of `table` greater than `at_least`; never lowers it. No effect where SQLite follows the rows."""
+    if at_least < 1:
+        return
+    if connection.dialect.name == "postgresql":
+        raised = f"SELECT setval('{table}_id_seq', greatest(:n, (SELECT last_value FROM {table}_id_seq)))"
+        connection.execute(sa.text(raised), {"n": at_least})
+        return
+    if table != "rounds":
+        return
+    parameters = {"n": at_least, "t": table}
+    connection.execute(sa.text("UPDATE sqlite_sequence SET seq = max(seq, :n) WHERE name = :t"), parameters)
+    missing = "NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = :t)"
+    connection.execute(sa.text(f"INSERT INTO sqlite_sequence (name, seq) SELECT :t, :n WHERE {missing}"), parameters)

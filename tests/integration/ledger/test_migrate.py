@@ -1,0 +1,139 @@
+"""Making a ledger and bringing it to the present version."""
+
+import threading
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tests.integration.ledger.sample import behind_its_back
+from worker.domain.errors import BadInput, Failed, RefusedByState
+from worker.ledger.book import Ledger
+from worker.ledger.keys import Keys
+from worker.ledger.migrate import migrate, migrate_empty
+from worker.ledger.migrations import HEAD, KNOWN
+from worker.ledger.schema import metadata
+
+
+def test_a_new_ledger_is_made_and_a_present_one_left_as_it_is(ledger_url: str, ledger_keys: Keys) -> None:
+    assert migrate(ledger_url, "rehearsal", ledger_keys) is None
+    with Ledger.open(ledger_url, ledger_keys, "rehearsal") as ledger:
+        first = ledger.ledger_id
+    assert migrate(ledger_url, "rehearsal", ledger_keys) == HEAD
+    with Ledger.open(ledger_url, ledger_keys, "rehearsal") as ledger:
+        assert ledger.ledger_id == first
+        assert len(first) == 16
+        assert ledger.epoch() == 1
+
+
+def test_the_steps_make_the_schema_that_the_code_states(ledger_url: str, postgres_url: str, tmp_path: Path) -> None:
+    migrate_empty(ledger_url)
+    stated = f"sqlite:///{tmp_path / 'stated.db'}" if ledger_url.startswith("sqlite") else postgres_url
+    with behind_its_back(ledger_url) as connection:
+        migrated = _catalogue(connection)
+        if ledger_url == postgres_url:
+            connection.execute(sa.text("DROP SCHEMA public CASCADE"))
+            connection.execute(sa.text("CREATE SCHEMA public"))
+    with behind_its_back(stated, create=True) as connection:
+        metadata.create_all(connection)
+        assert migrated == _catalogue(connection)
+
+
+def _catalogue(connection: sa.Connection) -> set[tuple[str, ...]]:
+    """Everything the database itself says of its tables, indexes and constraints."""
+    if connection.dialect.name == "sqlite":
+        found = {
+            ("column", table, *map(str, column[1:]))
+            for (table,) in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
+            for column in connection.exec_driver_sql(f"PRAGMA table_xinfo('{table}')")
+        }
+        for kind, name, table, sql in connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_master"):
+            parts = sorted(part.strip(" ,\t") for part in (sql or "").splitlines())
+            found.add((kind, name, table, *parts))
+    else:
+        found = set()
+        for query in (
+            "SELECT 'column', table_name, column_name, data_type, is_nullable, coalesce(column_default, '')"
+            " FROM information_schema.columns WHERE table_schema = 'public'",
+            "SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+            "SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+            " WHERE connamespace = 'public'::regnamespace",
+            "SELECT 'sequence', sequencename, data_type::text FROM pg_sequences WHERE schemaname = 'public'",
+        ):
+            found |= {tuple(row) for row in connection.execute(sa.text(query))}
+    return {row for row in found if not any("alembic_version" in part for part in row)}
+
+
+def test_of_two_migrators_one_waits_and_finds_nothing_to_do(ledger_url: str, ledger_keys: Keys) -> None:
+    results: list[str | None] = []
+    threads = [
+        threading.Thread(target=lambda: results.append(migrate(ledger_url, "rehearsal", ledger_keys))) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(str, results)) == [HEAD, HEAD, "None"]
+
+
+def test_a_ledger_of_a_newer_version_is_refused(ledger_url: str, ledger_keys: Keys) -> None:
+    migrate(ledger_url, "rehearsal", ledger_keys)
+    _set_version(ledger_url, "9999")
+    for attempt in (
+        lambda: migrate(ledger_url, "rehearsal", ledger_keys),
+        lambda: migrate_empty(ledger_url),
+        lambda: Ledger.open(ledger_url, ledger_keys, "rehearsal"),
+    ):
+        with pytest.raises(RefusedByState, match=r"newer version \(9999; this program knows up to 0001\)"):
+            attempt()
+
+
+def test_a_ledger_of_an_older_version_is_refused(
+    ledger_url: str, ledger_keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(ledger_url, "rehearsal", ledger_keys)
+    _set_version(ledger_url, "0000")
+    monkeypatch.setattr("worker.ledger.admission.KNOWN", ("0000", *KNOWN))
+    with pytest.raises(RefusedByState, match=r"older version \(0000\): run `lettershop migrate`"):
+        Ledger.open(ledger_url, ledger_keys, "rehearsal")
+
+
+def test_migrating_keeps_to_mode_and_keys(ledger_url: str, ledger_keys: Keys, tmp_path: Path) -> None:
+    migrate(ledger_url, "rehearsal", ledger_keys)
+    with pytest.raises(RefusedByState, match='made for mode "rehearsal"'):
+        migrate(ledger_url, "live", ledger_keys)
+    with pytest.raises(RefusedByState, match="wrong key"):
+        migrate(ledger_url, "rehearsal", Keys(b"1" * 32, b"2" * 32, b"3" * 32))
+    with pytest.raises(BadInput, match="mode is 'test'"):
+        migrate(ledger_url, "test", ledger_keys)
+
+
+def test_a_row_that_refers_to_nothing_stops_a_migration(tmp_path: Path, ledger_keys: Keys) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    migrate(url, "rehearsal", ledger_keys)
+    with behind_its_back(url, foreign_keys=False) as connection:
+        connection.execute(sa.text("INSERT INTO sendouts VALUES (1, 77, 'signing', 1, NULL, 1)"))
+    with pytest.raises(Failed, match="1 rows refer to nothing"):
+        migrate(url, "rehearsal", ledger_keys)
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path, ledger_keys: Keys) -> None:
+    (tmp_path / "var").write_text("a file")
+    with pytest.raises(Failed, match="cannot be made"):
+        migrate(f"sqlite:///{tmp_path / 'var' / 'deep' / 'ledger.db'}", "rehearsal", ledger_keys)
+
+
+def test_a_migration_that_dies_leaves_nothing(
+    ledger_url: str, ledger_keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.ledger.admission.put_stamp", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        migrate(ledger_url, "rehearsal", ledger_keys)
+    monkeypatch.undo()
+    with pytest.raises(RefusedByState, match="not a ledger yet: run `lettershop migrate`"):
+        Ledger.open(ledger_url, ledger_keys, "rehearsal")
+
+
+def _set_version(url: str, version: str) -> None:
+    with behind_its_back(url) as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = :v"), {"v": version})
