@@ -1,0 +1,233 @@
+"""The doors through which signatures come in and go out. See the package's docstring."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from worker.domain.campaign import Campaign
+from worker.domain.clock import Clock
+from worker.domain.errors import BadInput, RefusedByState
+from worker.domain.office import Office
+from worker.intake.address import LIVE, LIVE_TRIAL, REHEARSAL, NotAnAddress, read_address
+from worker.intake.bell import Bell
+from worker.intake.bulk import Row, Seen, submit_rows
+from worker.intake.consent import SEND, Consent
+from worker.intake.desk import Desk, Floor, Made, Origin, stated
+from worker.intake.receipt import Ended, Receipt, Tally
+from worker.intake.validate import PersonInput
+from worker.ledger import audit, standing, tokens
+from worker.ledger.book import Ledger
+from worker.ledger.keys import Keys
+from worker.ledger.sql import now_us
+from worker.ledger.standing import CONFIRMED, WITHDRAWN, Standing
+from worker.ledger.transact import transact
+
+_Asked = tuple[Iterable[Consent], str | None]
+"""What a producer states beside the person: consents and request key."""
+
+_UNKNOWN = "this confirmation link is not valid: use the newest one, whole, or sign again"
+_EXPIRED = "this confirmation link has run out: sign again to be sent a new one"
+_ENDED = "this signature was withdrawn, so it cannot be confirmed: sign again"
+_LINK = "followed the link that was sent to the address"
+
+
+class Intake:
+    """Signing, confirming, submitting, withdrawing, erasing. Safe to share between threads; every call is idempotent.
+
+    `wake` is rung once after a commit that made letters. Each method raises Failed where the ledger is away or full:
+    what was committed then is not known, and the same call may be made again.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        keys: Keys,
+        campaigns: Mapping[str, Campaign],
+        offices: Mapping[str, Office],
+        clock: Clock,
+        wake: Callable[[], None] | None = None,
+        *,
+        allow_test_domains: bool = False,
+    ) -> None:
+        trial = LIVE_TRIAL if allow_test_domains else LIVE
+        self._domains = REHEARSAL if ledger.mode == "rehearsal" else trial
+        self.desk = Desk(ledger, keys, campaigns, offices, self._domains)
+        self._ledger, self._keys, self._clock = ledger, keys, clock
+        self.bell = Bell(wake)
+
+    def sign(
+        self,
+        campaign: str,
+        person: PersonInput,
+        *,
+        consents: Iterable[Consent] = (SEND,),
+        source: str = "api",
+        request_key: str | None = None,
+    ) -> Receipt:
+        """Record an unconfirmed signature and queue the notice that asks to confirm it.
+
+        Raises BadPerson (`fields`), BadInput, or RefusedByState where the campaign is not open for signing.
+        """
+        asked = (consents, request_key)
+        return self._take(campaign, person, asked, Origin(stated(source, "source")))
+
+    def submit(
+        self,
+        campaign: str,
+        person: PersonInput,
+        *,
+        evidence: str,
+        consents: Iterable[Consent] = (SEND,),
+        source: str = "api",
+        request_key: str | None = None,
+    ) -> Receipt:
+        """Record a signature that was confirmed elsewhere and queue its letters. `evidence`: where and how they agreed.
+
+        Raises as `sign` does.
+        """
+        asked = (consents, request_key)
+        return self._take(campaign, person, asked, Origin.stated(source, evidence))
+
+    def submit_many(
+        self,
+        campaign: str,
+        people: Iterable[PersonInput | Row],
+        *,
+        evidence: str,
+        source: str = "api",
+        seen: Seen | None = None,
+    ) -> Tally:
+        """`submit` for many: read as a stream, written in chunks of one transaction each, never all at once in memory.
+
+        `seen(number, outcome)` is called for each one in order (numbers from 0) after its chunk was committed. Nobody is
+        a reason to stop: who cannot be taken is `rejected`. Raises for the campaign or the ledger as `submit` does;
+        then the chunks before stay, and the same call may be made again.
+        """
+        opened = self.open_campaign(campaign)
+        origin = Origin.stated(source, evidence)
+        return submit_rows(self.desk, self.bell, opened, people, origin=origin, seen=seen)
+
+    def confirm(self, token: str) -> Receipt:
+        """Confirm the signature that the token was sent for, and queue its letters.
+
+        One that was made while the campaign was open may be confirmed after it closed. Raises BadInput for a token
+        that is not known, RefusedByState for one that has run out or whose signature was withdrawn.
+        """
+        slug = self._slug_of(token)
+        made = self.desk.transact(self.desk.campaign(slug), lambda floor: self._confirm(floor, token))
+        if made.letters:
+            self.bell.ring()
+        return made
+
+    def withdraw(self, signature: int, *, who: str = "signer", reason: str = "") -> Ended:
+        """End a signature: what is not sent is cancelled, consents end. Raises BadInput for an unknown id."""
+
+        def work(connection: Connection) -> Ended:
+            found, at_us = _locked(connection, signature), now_us(connection)
+            if not found.stands:
+                return Ended((), 0)
+            ended = Ended((signature,), standing.end(connection, [signature], WITHDRAWN, "withdrawn", at_us))
+            audit.append(connection, at_us, who, "withdraw", f"signature {signature}", reason, _details(ended))
+            return ended
+
+        return transact(self._ledger, work)
+
+    def erase(self, signature: int, *, who: str = "signer", reason: str = "") -> Ended:
+        """Erase the signer of this signature, with all their signatures in all campaigns. Cannot be undone."""
+
+        def work(connection: Connection) -> Ended:
+            return _erased(connection, _locked(connection, signature).signer_id, who, reason)
+
+        return transact(self._ledger, work)
+
+    def erase_signer(self, signer: int, *, who: str = "signer", reason: str = "") -> Ended:
+        """`erase`, by the signer's id."""
+        return transact(self._ledger, lambda connection: _erased(connection, signer, who, reason))
+
+    def find_signer(self, email: str) -> int | None:
+        """The id of the signer with this address, for an erasure asked for by letter. Raises BadInput for no address."""
+        try:
+            canonical = read_address(email.strip(), self._domains).canonical
+        except NotAnAddress as exc:
+            raise BadInput(f"email: {exc}") from exc
+        with self._ledger.read() as connection:
+            return standing.signer_of(connection, self._keys.address_key(canonical))
+
+    def open_campaign(self, slug: str) -> Campaign:
+        """The campaign, if it can be signed now. Raises BadInput for an unknown one, RefusedByState for one not open."""
+        return self.desk.open_campaign(slug, self._clock.now())
+
+    # -- the steps
+
+    def _take(self, slug: str, person: PersonInput, asked: _Asked, origin: Origin) -> Receipt:
+        campaign = self.open_campaign(slug)
+        prepared = self.desk.prepared(campaign, person, *asked)
+
+        def work(floor: Floor) -> Receipt:
+            (made,) = self.desk.take(floor, [prepared], origin)
+            return _receipt(floor, made)
+
+        receipt = self.desk.transact(campaign, work)
+        if receipt.letters:
+            self.bell.ring()
+        return receipt
+
+    def _slug_of(self, token: str) -> str:
+        with self._ledger.read() as connection:
+            slug = tokens.campaign_of(connection, self._keys, token)
+        if slug is None:
+            raise BadInput(_UNKNOWN)
+        return slug
+
+    def _confirm(self, floor: Floor, text: str) -> Receipt:
+        token = tokens.find(floor.connection, self._keys, text)
+        if token is None:
+            raise BadInput(_UNKNOWN)
+        found = _locked(floor.connection, token.signature_id)
+        if found.state == CONFIRMED:
+            return Receipt(found.id, CONFIRMED, repeated=True)
+        if not found.stands:
+            other = standing.confirmed_instead(floor.connection, found)
+            if other is None:
+                raise RefusedByState(_ENDED)
+            return Receipt(other, CONFIRMED, repeated=True)
+        if token.expires_at <= floor.at_us:
+            raise RefusedByState(_EXPIRED)
+        standing.confirm(floor.connection, found.id, _LINK, floor.at_us)
+        tokens.use(floor.connection, token, floor.at_us)
+        return self._letters_of(floor, found)
+
+    def _letters_of(self, floor: Floor, found: Standing) -> Receipt:
+        had = self.desk.written(floor, [found.person_key]).get(found.person_key, frozenset())
+        made = self.desk.write(floor, [(found.id, found.text_hash, had)])
+        return Receipt(found.id, CONFIRMED, made, skipped=floor.ground.skipped, written=len(had))
+
+
+def _receipt(floor: Floor, made: Made) -> Receipt:
+    r = made.recorded
+    if r.clash:
+        raise BadInput("request_key: was used for another person before; use a new one for each signing")
+    skipped = floor.ground.skipped if r.state == CONFIRMED and not r.repeated else 0
+    return Receipt(r.signature_id, r.state, made.letters, r.repeated, skipped, made.written)
+
+
+def _locked(connection: Connection, signature: int) -> Standing:
+    found = standing.lock(connection, signature)
+    if found is None:
+        raise BadInput(f"there is no signature {signature}")
+    return found
+
+
+def _erased(connection: Connection, signer: int, who: str, reason: str) -> Ended:
+    at_us = now_us(connection)
+    done = standing.erase(connection, signer, at_us)
+    if done is None:
+        return Ended((), 0)
+    ended = Ended(tuple(done[0]), done[1])
+    audit.append(connection, at_us, who, "erase", f"signer {signer}", reason, _details(ended))
+    return ended
+
+
+def _details(ended: Ended) -> dict[str, Any]:
+    return {"signatures": list(ended.signatures), "cancelled": ended.cancelled}

@@ -1,0 +1,44 @@
+"""Bringing the queue in line with the office register: when an office's mailbox changes, its letters change lanes."""
+
+from collections.abc import Mapping
+
+from worker.domain.office import Office
+from worker.intake.ground import lane_of
+from worker.ledger import audit, letters_write
+from worker.ledger.book import Ledger
+from worker.ledger.sql import now_us
+
+_PAGE = 500  # letters moved in one transaction: some milliseconds
+
+
+def sync_register(ledger: Ledger, offices: Mapping[str, Office], *, who: str = "lettershop") -> int:
+    """Move queued letters to the lanes of their offices' mailboxes as configured now. Returns how many moved.
+
+    Run it at every start; a second run finds nothing to do. Letters that a round has claimed stay with it and are
+    found by the next run if they come back. Letters of offices that are no longer configured stay where they are.
+    """
+    with ledger.write() as connection:
+        wanted = {office.id: lane_of(connection, office) for office in offices.values()}
+    with ledger.read() as connection:
+        lanes = letters_write.office_lanes(connection)
+    moved = 0
+    for lane, _ in lanes:
+        with ledger.read() as connection:
+            astray = [a for a in letters_write.addressees_in(connection, lane) if wanted.get(a, lane) != lane]
+        for addressee in astray:
+            moved += _move(ledger, addressee, lane, wanted[addressee], who)
+    return moved
+
+
+def _move(ledger: Ledger, addressee: str, from_lane: int, to_lane: int, who: str) -> int:
+    moved, page = 0, _PAGE
+    while page == _PAGE:
+        with ledger.write() as connection:
+            page = letters_write.move_lane(connection, addressee, from_lane, to_lane, _PAGE)
+            moved += page
+            if page:
+                details = {"from_lane": from_lane, "to_lane": to_lane, "letters": page}
+                audit.append(
+                    connection, now_us(connection), who, "move", f"office {addressee}", "its mailbox changed", details
+                )
+    return moved

@@ -1,0 +1,170 @@
+"""Letters are made and taken back here: set-wise, with their MAC and their counts, in the caller's transaction.
+
+A letter is made `queued`, due at once. `cancel` takes back what is not sent: queued, claimed and held letters. A letter
+in doubt may have reached its addressee and stays as it is, so that nobody is written to twice; one that is being sent
+ends as its reply says.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from worker.domain.states import WRITTEN, Event, State, sources
+from worker.ledger import counts
+from worker.ledger.bulk import insert_rows
+from worker.ledger.keys import Keys
+from worker.ledger.schema import campaigns, lanes, letters, sendouts, signatures
+from worker.ledger.sql import insert
+
+SIGNER = "signer"
+"""The addressee of a notice."""
+
+NOT_SENT = tuple(state for state in sources(Event.CANCEL) if state is not State.IN_DOUBT)
+"""What the end of a signature takes back."""
+
+_COLUMNS = ("signature_id", "addressee", "lane_id", "mac")
+
+
+@dataclass(frozen=True, slots=True)
+class Sendout:
+    """A send-out as its letters need it. `not_after` is in microseconds, None for no end."""
+
+    id: int
+    campaign_id: int
+    rank: int
+    not_after: int | None
+
+
+def ensure_campaign(connection: Connection, slug: str) -> int:
+    """The campaign's id; the row is made when first asked for."""
+    connection.execute(insert(connection, campaigns).values(slug=slug).on_conflict_do_nothing())
+    found: int = connection.execute(sa.select(campaigns.c.id).where(campaigns.c.slug == slug)).scalar_one()
+    return found
+
+
+def ensure_sendout(connection: Connection, campaign_id: int, name: str, rank: int, at_us: int) -> Sendout:
+    """The send-out of this name; made with `rank` when first asked for, and left as it is afterwards."""
+    row = {"campaign_id": campaign_id, "name": name, "rank": rank, "made_at": at_us}
+    connection.execute(insert(connection, sendouts).values(row).on_conflict_do_nothing())
+    found = sa.select(sendouts.c.id, sendouts.c.rank, sendouts.c.not_after).where(
+        sendouts.c.campaign_id == campaign_id, sendouts.c.name == name
+    )
+    sendout_id, rank, not_after = connection.execute(found).one()
+    return Sendout(sendout_id, campaign_id, rank, not_after)
+
+
+def written(connection: Connection, sendout: Sendout, person_keys: Collection[bytes]) -> Mapping[bytes, frozenset[str]]:
+    """The addressees that may already have a letter of these persons in this send-out, from a signature of whatever state.
+
+    A letter that was cancelled while in doubt counts: it may have arrived.
+    """
+    if not person_keys:
+        return {}
+    doubtful = sa.and_(letters.c.state == State.CANCELLED, letters.c.doubts > 0)
+    found = (
+        sa.select(signatures.c.person_key, letters.c.addressee)
+        .join(letters, letters.c.signature_id == signatures.c.id)
+        .where(
+            signatures.c.person_key.in_(person_keys),
+            letters.c.sendout_id == sendout.id,
+            sa.or_(letters.c.state.in_(sorted(WRITTEN)), doubtful),
+        )
+    )
+    gathered: dict[bytes, set[str]] = {}
+    for person_key, addressee in connection.execute(found):
+        gathered.setdefault(bytes(person_key), set()).add(addressee)
+    return {key: frozenset(addressees) for key, addressees in gathered.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """Letters to be made of one signature: `addressees` maps each one to its lane's id."""
+
+    signature_id: int
+    text_hash: str
+    addressees: Mapping[str, int]
+
+
+def make(connection: Connection, keys: Keys, sendout: Sendout, makings: Sequence[Making], at_us: int) -> int:
+    """Make the letters, due at `at_us`. Returns how many. Raises IntegrityError where one exists already."""
+    mac = keys.mac
+    rows = [
+        (m.signature_id, addressee, lane_id, mac(m.signature_id, m.text_hash, addressee))
+        for m in makings
+        for addressee, lane_id in m.addressees.items()
+    ]
+    insert_rows(
+        connection,
+        letters,
+        _COLUMNS,
+        rows,
+        campaign_id=sendout.campaign_id,
+        sendout_id=sendout.id,
+        rank=sendout.rank,
+        state=State.QUEUED.value,
+        due_at=at_us,
+        made_at=at_us,
+        not_after=sendout.not_after,
+        attempts=0,
+        life_us=0,
+        suspect=0,
+        doubts=0,
+        reason="",
+    )
+    made = Counter(addressee for m in makings for addressee in m.addressees)
+    counts.add(connection, {(sendout.campaign_id, sendout.id, a, State.QUEUED): n for a, n in made.items()})
+    return len(rows)
+
+
+def cancel(connection: Connection, signature_ids: Collection[int], reason: str, at_us: int) -> int:
+    """Cancel the letters of these signatures that are not sent, and clear their claims. Returns how many."""
+    waiting = (
+        sa.select(letters.c.id, letters.c.campaign_id, letters.c.sendout_id, letters.c.addressee, letters.c.state)
+        .where(letters.c.signature_id.in_(signature_ids), letters.c.state.in_(NOT_SENT))
+        .order_by(letters.c.id)
+        .with_for_update()
+    )
+    found = connection.execute(waiting).all()
+    if not found:
+        return 0
+    ended = {"state": State.CANCELLED, "claim": None, "ended_at": at_us, "reason": reason}
+    connection.execute(sa.update(letters).where(letters.c.id.in_([row.id for row in found])).values(ended))
+    moves: Counter[tuple[int, int, str, str]] = Counter()
+    for row in found:
+        moves[row.campaign_id, row.sendout_id, row.addressee, row.state] -= 1
+        moves[row.campaign_id, row.sendout_id, row.addressee, State.CANCELLED] += 1
+    counts.add(connection, moves)
+    return len(found)
+
+
+def office_lanes(connection: Connection) -> Sequence[tuple[int, str]]:
+    """The (id, key) of every office lane."""
+    found = sa.select(lanes.c.id, lanes.c.key).where(lanes.c.kind == "office").order_by(lanes.c.id)
+    return [(row.id, row.key) for row in connection.execute(found)]
+
+
+def addressees_in(connection: Connection, lane_id: int) -> Sequence[str]:
+    """The offices that have queued letters in this lane."""
+    found = sa.select(letters.c.addressee).distinct().where(letters.c.lane_id == lane_id, _is_queued())
+    return connection.execute(found).scalars().all()
+
+
+def move_lane(connection: Connection, addressee: str, from_lane: int, to_lane: int, limit: int) -> int:
+    """Move up to `limit` queued letters of an office to another lane. Returns how many were moved."""
+    page = (
+        sa.select(letters.c.id)
+        .where(letters.c.lane_id == from_lane, _is_queued(), letters.c.addressee == addressee)
+        .order_by(letters.c.id)
+        .limit(limit)
+        .with_for_update()
+    )
+    moved = sa.update(letters).where(letters.c.id.in_(page.scalar_subquery()), _is_queued()).values(lane_id=to_lane)
+    return connection.execute(moved).rowcount
+
+
+def _is_queued() -> sa.ColumnElement[bool]:
+    # a literal, not a parameter: SQLite uses a partial index only where it can read the same words in the query
+    return letters.c.state == sa.literal_column("'queued'")

@@ -1,0 +1,226 @@
+"""Signatures are made here: who signed what, found by keyed hashes, readable only with the key files.
+
+One person has at most one standing signature in a campaign, which a unique index enforces. An unconfirmed one gives way:
+to a confirmed one of the same person, and to a new unconfirmed one once its token has run out. What gave way is
+`withdrawn`.
+
+One person is one row of `signers` for all campaigns, so that erasing is one act. What they say of themselves may
+differ from campaign to campaign: each signing adds a version, and the signature keeps the number of its own.
+
+Locks are taken in one order everywhere: signers, then signatures, then letters, each by rising id.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from worker.domain.person import Person
+from worker.ledger import tokens
+from worker.ledger.bulk import insert_rows, reserve_ids
+from worker.ledger.keys import Keys, person_aad
+from worker.ledger.schema import consents, signatures, signer_versions, signers
+from worker.ledger.standing import CONFIRMED, STANDING, UNCONFIRMED, WITHDRAWN, end
+
+_SALT_BYTES = 16
+_SIGNER = ("id", "address_key", "wrapped_key", "version", "key_version")
+_SIGNATURE = ("id", "signer_id", "signer_version", "person_key", "language", "request_key")
+_CONSENT = ("signature_id", "kind", "wording_hash", "language")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A consent: `kind` is "send" or "yearly", `wording_hash` names the pinned words."""
+
+    kind: str
+    wording_hash: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Entry:
+    """One person's signing, validated. `request_key` is already hashed."""
+
+    person: Person
+    address_key: bytes
+    person_key: bytes
+    language: str
+    consents: tuple[Given, ...]
+    request_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What the signings of one transaction have in common. `state` is `UNCONFIRMED` or `CONFIRMED`."""
+
+    campaign_id: int
+    text_id: int
+    state: str
+    source: str
+    evidence: str
+    key_version: int
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of an entry. `repeated`: the signature stood already. `clash`: its request key is another person's.
+
+    `again`: the person had signed before, and that signature ended.
+    """
+
+    signature_id: int
+    state: str
+    person_key: bytes
+    wrapped_key: bytes = b""
+    repeated: bool = False
+    clash: bool = False
+    again: bool = False
+
+
+def record(connection: Connection, keys: Keys, act: Act, entries: Sequence[Entry]) -> list[Recorded]:
+    """Record the entries set-wise; the answers are in their order. An entry that stands already changes nothing.
+
+    Raises IntegrityError where another transaction records the same person or request at the same time: run it again.
+    """
+    known = _known_signers(connection, entries)
+    by_request = _by_request(connection, act, entries)
+    standing, ended = _earlier(connection, [e for e in entries if e.request_key not in by_request])
+    _give_way(connection, act, standing)
+    answers: list[Recorded] = []
+    new: list[tuple[int, Entry]] = []
+    ids = iter(reserve_ids(connection, signatures, len(entries)))
+    for entry in entries:
+        found = by_request.get(entry.request_key or "") or standing.get(entry.person_key)
+        if found:
+            answers.append(_again(found, entry))
+            continue
+        signature_id = next(ids)
+        fresh = Recorded(signature_id, act.state, entry.person_key, again=entry.person_key in ended)
+        standing[entry.person_key] = fresh
+        if entry.request_key:
+            by_request[entry.request_key] = fresh
+        new.append((signature_id, entry))
+        answers.append(fresh)
+    wrapped = _insert(connection, keys, act, new, known)
+    return [_with_key(answer, wrapped) for answer in answers]
+
+
+def _again(found: Recorded, entry: Entry) -> Recorded:
+    clash = found.person_key != entry.person_key
+    return Recorded(found.signature_id, found.state, found.person_key, repeated=True, clash=clash)
+
+
+def _with_key(answer: Recorded, wrapped: dict[int, bytes]) -> Recorded:
+    if answer.repeated:
+        return answer
+    return replace(answer, wrapped_key=wrapped[answer.signature_id])
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Signer:
+    id: int
+    version: int
+    wrapped_key: bytes
+
+
+def _known_signers(connection: Connection, entries: Sequence[Entry]) -> dict[bytes, _Signer]:
+    wanted = (
+        sa.select(signers.c.id, signers.c.address_key, signers.c.version, signers.c.wrapped_key)
+        .where(signers.c.address_key.in_([entry.address_key for entry in entries]))
+        .order_by(signers.c.id)
+        .with_for_update()
+    )
+    return {bytes(r.address_key): _Signer(r.id, r.version, r.wrapped_key) for r in connection.execute(wanted)}
+
+
+def _by_request(connection: Connection, act: Act, entries: Sequence[Entry]) -> dict[str, Recorded]:
+    """Signatures of whatever state that were made by the same requests: a request repeated is never a new signing."""
+    asked = [entry.request_key for entry in entries if entry.request_key]
+    if not asked:
+        return {}
+    wanted = sa.select(signatures.c.id, signatures.c.state, signatures.c.person_key, signatures.c.request_key).where(
+        signatures.c.campaign_id == act.campaign_id, signatures.c.request_key.in_(asked)
+    )
+    return {r.request_key: Recorded(r.id, r.state, bytes(r.person_key)) for r in connection.execute(wanted)}
+
+
+def _earlier(connection: Connection, entries: Sequence[Entry]) -> tuple[dict[bytes, Recorded], set[bytes]]:
+    """The standing signatures of these people in their campaign, and which of them have ended ones.
+
+    The person's key is of one campaign alone; naming the campaign too would lead SQLite to an index of all its rows.
+    """
+    wanted = (
+        sa.select(signatures.c.id, signatures.c.state, signatures.c.person_key)
+        .where(signatures.c.person_key.in_([entry.person_key for entry in entries]))
+        .order_by(signatures.c.id)
+        .with_for_update()
+    )
+    found = [Recorded(r.id, r.state, bytes(r.person_key)) for r in connection.execute(wanted)]
+    standing = {r.person_key: r for r in found if r.state in STANDING}
+    return standing, {r.person_key for r in found if r.state not in STANDING}
+
+
+def _give_way(connection: Connection, act: Act, standing: dict[bytes, Recorded]) -> None:
+    """End the unconfirmed signatures that a new one takes the place of, and forget them in `standing`."""
+    unconfirmed = {s.signature_id for s in standing.values() if s.state == UNCONFIRMED}
+    if act.state == UNCONFIRMED and unconfirmed:
+        unconfirmed -= tokens.valid_for(connection, unconfirmed, act.at_us)
+    end(connection, unconfirmed, WITHDRAWN, "superseded", act.at_us)
+    for person_key in [key for key, s in standing.items() if s.signature_id in unconfirmed]:
+        del standing[person_key]
+
+
+def _insert(
+    connection: Connection, keys: Keys, act: Act, new: Sequence[tuple[int, Entry]], known: dict[bytes, _Signer]
+) -> dict[int, bytes]:
+    """Insert signers, versions, signatures and consents. Returns the wrapped key of each signature's signer."""
+    strangers = [entry for _, entry in new if entry.address_key not in known]
+    made = {
+        entry.address_key: _Signer(signer_id, 0, keys.new_signer_key())
+        for signer_id, entry in zip(reserve_ids(connection, signers, len(strangers)), strangers, strict=True)
+    }
+    rows = sorted((s.id, key, s.wrapped_key, 1, act.key_version) for key, s in made.items())
+    insert_rows(connection, signers, _SIGNER, rows, made_at=act.at_us)
+    again = [known[entry.address_key].id for _, entry in new if entry.address_key in known]
+    if again:
+        connection.execute(sa.update(signers).where(signers.c.id.in_(again)).values(version=signers.c.version + 1))
+    whose = {signature_id: (made | known)[entry.address_key] for signature_id, entry in new}
+    versions = [
+        (s.id, s.version + 1, _seal(keys, s, entry.person)) for (_, entry), s in zip(new, whose.values(), strict=True)
+    ]
+    insert_rows(connection, signer_versions, ("signer_id", "version", "sealed"), versions, made_at=act.at_us)
+    _insert_signatures(connection, act, new, whose)
+    return {signature_id: signer.wrapped_key for signature_id, signer in whose.items()}
+
+
+def _seal(keys: Keys, signer: _Signer, person: Person) -> bytes:
+    body = {"person": person.body(), "salt": secrets.token_hex(_SALT_BYTES)}
+    return keys.seal(signer.wrapped_key, body, person_aad(signer.id, signer.version + 1))
+
+
+def _insert_signatures(
+    connection: Connection, act: Act, new: Sequence[tuple[int, Entry]], whose: dict[int, _Signer]
+) -> None:
+    rows = []
+    for signature_id, entry in new:
+        signer = whose[signature_id]
+        rows.append((signature_id, signer.id, signer.version + 1, entry.person_key, entry.language, entry.request_key))
+    confirmed_at = act.at_us if act.state == CONFIRMED else None
+    insert_rows(
+        connection,
+        signatures,
+        _SIGNATURE,
+        rows,
+        campaign_id=act.campaign_id,
+        text_id=act.text_id,
+        state=act.state,
+        source=act.source,
+        evidence=act.evidence,
+        made_at=act.at_us,
+        confirmed_at=confirmed_at,
+    )
+    given = [(signature_id, c.kind, c.wording_hash, c.language) for signature_id, e in new for c in e.consents]
+    insert_rows(connection, consents, _CONSENT, given, source=act.source, given_at=act.at_us)

@@ -1,0 +1,129 @@
+"""The life of a signature after it was made: locked, confirmed, ended, its signer erased.
+
+    unconfirmed -confirm-> confirmed        unconfirmed | confirmed -withdraw-> withdrawn
+    unconfirmed | confirmed | withdrawn -erase-> erased
+
+A signature **stands** while it is unconfirmed or confirmed. Ending one takes back its letters that are not sent and its
+consents, in the same transaction. Erasing destroys the signer's key, and with it every version of their data, every
+token and every salt; what stays are ids, keyed hashes, moments and the hashes of what was sent.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from worker.ledger import letters_write
+from worker.ledger.schema import campaigns, consents, pins, signatures, signers
+
+UNCONFIRMED, CONFIRMED, WITHDRAWN, ERASED = "unconfirmed", "confirmed", "withdrawn", "erased"
+STANDING = (UNCONFIRMED, CONFIRMED)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A signature, locked until the transaction ends."""
+
+    id: int
+    campaign_id: int
+    campaign: str  # slug
+    signer_id: int
+    person_key: bytes
+    text_hash: str
+    state: str
+
+    @property
+    def stands(self) -> bool:
+        return self.state in STANDING
+
+
+def lock(connection: Connection, signature_id: int) -> Standing | None:
+    """Lock the signature and its signer, signer first; None where there is no such signature."""
+    mine = signatures.c.id == signature_id
+    signer_id = connection.execute(sa.select(signatures.c.signer_id).where(mine)).scalar()
+    if signer_id is None:
+        return None
+    _lock_signer(connection, signer_id)
+    wanted = (
+        sa.select(
+            signatures.c.id,
+            signatures.c.campaign_id,
+            campaigns.c.slug,
+            signatures.c.signer_id,
+            signatures.c.person_key,
+            pins.c.hash,
+            signatures.c.state,
+        )
+        .join(campaigns, campaigns.c.id == signatures.c.campaign_id)
+        .join(pins, pins.c.id == signatures.c.text_id)
+        .where(mine)
+        .with_for_update(of=signatures)
+    )
+    row = connection.execute(wanted).one()
+    return Standing(row.id, row.campaign_id, row.slug, row.signer_id, bytes(row.person_key), row.hash, row.state)
+
+
+def confirmed_instead(connection: Connection, ended: Standing) -> int | None:
+    """The confirmed signature that the same person has in the same campaign, where this one has ended."""
+    wanted = sa.select(signatures.c.id).where(
+        signatures.c.campaign_id == ended.campaign_id,
+        signatures.c.person_key == ended.person_key,
+        signatures.c.state == CONFIRMED,
+    )
+    return connection.execute(wanted).scalar()
+
+
+def confirm(connection: Connection, signature_id: int, evidence: str, at_us: int) -> bool:
+    """Confirm an unconfirmed signature; False where it is not unconfirmed. Its unsent notice is taken back."""
+    mine = sa.and_(signatures.c.id == signature_id, signatures.c.state == UNCONFIRMED)
+    values = {"state": CONFIRMED, "confirmed_at": at_us, "evidence": evidence}
+    if connection.execute(sa.update(signatures).where(mine).values(values)).rowcount != 1:
+        return False
+    letters_write.cancel(connection, [signature_id], "confirmed", at_us)
+    return True
+
+
+def end(connection: Connection, signature_ids: Collection[int], state: str, reason: str, at_us: int) -> int:
+    """End standing signatures: `state` is `WITHDRAWN` or `ERASED`. Returns how many letters were cancelled.
+
+    The caller holds their locks. Consents end with them. A signature that stands no longer is left as it is.
+    """
+    if not signature_ids:
+        return 0
+    mine = sa.and_(signatures.c.id.in_(signature_ids), signatures.c.state.in_(STANDING))
+    connection.execute(sa.update(signatures).where(mine).values(state=state, ended_at=at_us))
+    given = sa.and_(consents.c.signature_id.in_(signature_ids), consents.c.withdrawn_at.is_(None))
+    connection.execute(sa.update(consents).where(given).values(withdrawn_at=at_us))
+    return letters_write.cancel(connection, signature_ids, reason, at_us)
+
+
+def erase(connection: Connection, signer_id: int, at_us: int) -> tuple[Sequence[int], int] | None:
+    """Destroy what is known of a signer. Returns the ids of the signatures they had and how many letters were cancelled.
+
+    None where there is no such signer or they are erased already.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA secure_delete = ON")  # the old bytes are overwritten in the file, too
+    if not _lock_signer(connection, signer_id):
+        return None
+    mine = signatures.c.signer_id == signer_id
+    wanted = sa.select(signatures.c.id).where(mine).order_by(signatures.c.id).with_for_update()
+    ids = connection.execute(wanted).scalars().all()
+    cancelled = end(connection, ids, ERASED, "erased", at_us)
+    connection.execute(sa.update(signatures).where(mine).values(state=ERASED))
+    gone = {"wrapped_key": None, "address_key": None, "erased_at": at_us}
+    connection.execute(sa.update(signers).where(signers.c.id == signer_id).values(gone))
+    return ids, cancelled
+
+
+def signer_of(connection: Connection, address_key: bytes) -> int | None:
+    """The signer with this address, by its keyed hash."""
+    return connection.execute(sa.select(signers.c.id).where(signers.c.address_key == address_key)).scalar()
+
+
+def _lock_signer(connection: Connection, signer_id: int) -> bool:
+    """Lock the signer's row; False where there is none or it is erased."""
+    wanted = sa.select(signers.c.erased_at).where(signers.c.id == signer_id).with_for_update()
+    row = connection.execute(wanted).first()
+    return row is not None and row.erased_at is None
