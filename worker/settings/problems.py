@@ -40,7 +40,7 @@ def validated(
 
 def _fault(model: type[BaseModel], document: Document, fault: dict[str, Any], variables: Mapping[Loc, str]) -> str:
     loc: Loc = tuple(fault["loc"])
-    place = _variable(loc, variables) or document.place(loc)
+    place = _place(loc, document, variables)
     key = dotted(loc)
     if fault["type"] == "extra_forbidden":
         return f"{place}: {key} is not a known key{_suggest(model, loc)}"
@@ -50,11 +50,15 @@ def _fault(model: type[BaseModel], document: Document, fault: dict[str, Any], va
     return f"{place}: {key}: {message}" if key else f"{place}: {message}"
 
 
-def _variable(loc: Loc, variables: Mapping[Loc, str]) -> str:
+def _place(loc: Loc, document: Document, variables: Mapping[Loc, str]) -> str:
+    """The variable that set it, else its line, else a variable that set something in it, else the file."""
     for end in range(len(loc), 0, -1):
         if loc[:end] in variables:
             return variables[loc[:end]]
-    return ""
+    place = document.place(loc)
+    if place != document.name:
+        return place
+    return next((name for inner, name in variables.items() if loc and inner[: len(loc)] == loc), place)
 
 
 def dotted(loc: Loc) -> str:

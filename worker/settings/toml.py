@@ -95,6 +95,7 @@ def _walk(text: str) -> Iterator[tuple[Loc, int]]:
             *outer, last = _parts(header["path"])
             table = (*_enter(outer, counted), last)
             if header["open"] == "[[":
+                yield table, number
                 counted[table] = counted.get(table, -1) + 1
                 table = (*table, counted[table])
             yield table, number

@@ -85,6 +85,11 @@ class Relay(Section):
     per_day: Count | None = Field(default=None, description="Letters in any 24 hours; unset: no limit.")
     connections: Connections = Field(default=20, description="Connections open at once, over the whole fleet.")
 
+    @field_validator("password")
+    @classmethod
+    def _not_in_the_config(cls, _: SecretStr | None) -> SecretStr | None:
+        raise ValueError("secrets stand in files of their own; write password_file")
+
     @model_validator(mode="after")
     def _login_is_whole(self) -> Self:
         if bool(self.username) != bool(self.password_file):
