@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError  # noqa: A004 - redis-py's own
 
 from worker.domain.errors import BadInput
 
@@ -18,10 +19,10 @@ TIMEOUT_S = 5.0
 def connect(url: str) -> "RedisClient":
     """A client for `redis://`, `rediss://`, `unix://` or Celery's `redis+socket://`. Dials at the first call, not here.
 
-    Nothing is tried twice by itself: whether to ask again is the caller's to decide, and a repeated `ask` would only
-    waste grants. RESP2 is named because redis-py 8 otherwise opens with HELLO 3 and asks TCP servers for maintenance
-    notices; nothing here needs either. Raises BadInput for a URL that is none of these (the message does not quote it:
-    it may hold a password).
+    A connection that turns out dead (a server that was restarted) is dialled once more, at once: a call repeated so
+    wastes grants at worst. A time-out is not tried again. RESP2 is named because redis-py 8 otherwise opens with
+    HELLO 3 and asks TCP servers for maintenance notices; nothing here needs either. Raises BadInput for a URL that is
+    none of these (the message does not quote it: it may hold a password).
     """
     try:
         client: Redis = Redis.from_url(
@@ -30,7 +31,7 @@ def connect(url: str) -> "RedisClient":
             decode_responses=True,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
+            retry=Retry(NoBackoff(), 1, (ConnectionError,)),
         )
     except ValueError:
         raise BadInput(

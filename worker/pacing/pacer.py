@@ -12,7 +12,7 @@ Promises
 - A new run id of the server (a restart, a failover, a lost disk) drops the windows: for 5 s nothing is granted
   (`Settling`: old grants die), then they are refilled from the ledger (`NeedsRefill`). Also where the server kept a log:
   nobody could tell how complete it is.
-- It never sleeps and never tries twice.
+- It never sleeps. A connection that turns out dead is dialled again once; every call may be repeated without harm.
 
 Not promised: fairness between askers. A reply that is lost wastes its grants; they count as if used.
 
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 PAGE = 2_000
 """Rows of history that one call loads: a few milliseconds of the server's time."""
 SECOND_US = 1_000_000
+SLACK_US = 11 * SECOND_US
+"""Content follows its recorded start by up to 10 s, and history may be cut to whole seconds: counted late is safe."""
 
 
 class Pacer:
@@ -99,11 +101,12 @@ class Pacer:
         return [(int(sums[number - 1]), limit) for number, limit in zip(numbers, limits, strict=True)]
 
     async def refill(self, history: Iterable[tuple[str, int, int]], now_us: int | None = None) -> bool:
-        """Load the windows from `history`: (limit key, moment in microseconds, letters started) of the last 24 h + 30 min.
+        """Load the windows from `history`: (limit key, moment of a start in microseconds, letters started then).
 
-        Call it after `NeedsRefill`, and read the history after that moment: by then no older grant is alive. Moments
-        may be cut to whole seconds; `now_us` is the ledger's present moment, read before the history (default: our
-        clock's), so that ages count and not the difference between two clocks. A lazy iterable is read page by page.
+        Call it after `NeedsRefill`, and read the history after that moment: by then no older grant is alive. It must
+        reach back 24 hours and a minute and name every key that is limited. Moments may be cut to whole seconds.
+        `now_us` is the ledger's present moment (default: our clock's), so that ages count and not the difference
+        between two clocks. A lazy iterable is read page by page.
 
         One process fills, all asks are refused until it is done. Returns True if this call did it, False if another
         had done it before. Raises Settling if another one is at it (or took over after 15 s of silence). One that
@@ -116,16 +119,16 @@ class Pacer:
             raise Settling(rest[0] / SECOND_US)
         if status == "done":
             return False
-        shift = int(rest[0]) - now_us + SECOND_US  # to Redis's clock, and up to the second's end: late is safe
-        for page in _pages(history):
-            await self._load(token, page, shift)
+        shift = int(rest[0]) - now_us + SLACK_US  # to Redis's clock
+        for page, rows in enumerate(_pages(history), 1):
+            await self._load({"token": token, "page": page}, rows, shift)
         await self._go_on("finish", {"token": token})
         return True
 
-    async def _load(self, token: str, page: list[tuple[str, int, int]], shift: int) -> None:
+    async def _load(self, page: dict[str, object], history: list[tuple[str, int, int]], shift: int) -> None:
         table = _Table()
-        rows = [[table.key(key), at_us + shift, n] for key, at_us, n in page]
-        await self._go_on("fill", {"token": token, "keys": list(table.keys), "rows": rows})
+        rows = [[table.key(key), at_us + shift, n] for key, at_us, n in history]
+        await self._go_on("fill", {**page, "keys": list(table.keys), "rows": rows})
 
     async def _go_on(self, operation: str, argument: dict[str, object]) -> None:
         status, *_ = await self._script.answer(operation, argument)

@@ -4,7 +4,7 @@ KEYS[1]  the state: a hash with
            run     the server's run id that this state was made under
            settled microseconds; before it nothing is granted
            epoch   names the windows in force; missing: they must be refilled first
-           filler  the epoch a refill is filling now, until `lease`
+           filler  the epoch a refill is filling now, until `lease`; `page` of its pages are in
            seen    the highest time at which something was granted
            batch   a counter: names the grants of one call
 ARGV[1]  the operation, ARGV[2] the prefix of all keys, ARGV[4] its argument as JSON
@@ -218,12 +218,13 @@ end
 
 -- {token}: open a refill -> {'ok', time} | {'done'}
 local function begin()
-  redis.call('HSET', state, 'filler', arg.token, 'lease', int(now + LEASE))
+  redis.call('HSET', state, 'filler', arg.token, 'lease', int(now + LEASE), 'page', 0)
   return {'ok', now}
 end
 
--- {token, keys: [name], rows: [[key, time, n]]}: one page of it
+-- {token, page, keys: [name], rows: [[key, time, n]]}: one page of it, counted from 1; a repeated one adds nothing
 local function fill()
+  if arg.page <= tonumber(redis.call('HGET', state, 'page')) then return {'ok'} end
   for _, row in ipairs(arg.rows) do
     for _, window in ipairs(WINDOWS) do
       local w = width(window)
@@ -233,7 +234,7 @@ local function fill()
       end
     end
   end
-  redis.call('HSET', state, 'lease', int(now + LEASE))
+  redis.call('HSET', state, 'lease', int(now + LEASE), 'page', arg.page)
   return {'ok'}
 end
 
@@ -258,7 +259,7 @@ if not refilling[ARGV[1]] then
 end
 if not refused then return {epoch == arg.token and 'ok' or 'done'} end
 if ARGV[1] == 'begin' then
-  if refused[1] == 'settling' then return refused end
+  if refused[1] == 'settling' and filler ~= arg.token then return refused end
   return begin()
 end
 if filler ~= arg.token then return {'lost'} end
