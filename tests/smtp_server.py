@@ -19,7 +19,7 @@ import struct
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class SmtpServer:
     connections: int = 0
     release: threading.Event = field(default_factory=threading.Event)
 
-    def __enter__(self) -> "SmtpServer":
+    def __enter__(self) -> Self:
         self._listener = socket.socket()
         if self.receive_buffer:
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)

@@ -80,12 +80,13 @@ class Connection:
 
         `Declined` with a reply of code 0 was decided here: the relay was not asked.
         """
-        ahead, self._ahead = self._ahead, None
+        other, ahead = self._envelope, self._ahead
+        self._ahead = None
         self.steps = {}
+        if other is not None or ahead not in (None, envelope):
+            self.abandon()  # the relay waits for content that will not come: only closing ends that
+            raise Trouble(Stage.MAIL, "another letter was under way on this connection")
         if ahead is not None:
-            if ahead != envelope:
-                self.abandon()
-                raise Trouble(Stage.MAIL, "another letter's commands are under way on this connection")
             return await self._collect(envelope)
         if (declined := commands.unfit(envelope, self.extensions)) is not None:
             return declined

@@ -1,8 +1,9 @@
 """Replies over a wire, in order and in time.
 
-Each command sent is owed one reply, and a reply that nobody owes breaks the dialogue. Four things end it for good: the peer hangs up, a deadline passes, a reply is malformed, or one comes that was not
-asked for (an idle 421, an early reply to half-written content). Replies that came before are still given out. Reading
-them late is safe: a stray "250" can never be taken for the answer to content that was written after it.
+Each command sent is owed one reply, and a reply that nobody owes breaks the dialogue. Four things end it for good: the
+peer hangs up, a deadline passes, a reply is malformed, or one comes that was not asked for (an idle 421, an early reply
+to half-written content). Replies that came before are still given out. A stray "250" is so never taken for the answer
+to content that was written after it.
 """
 
 import asyncio
