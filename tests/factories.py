@@ -13,8 +13,8 @@ NOON = datetime(2027, 2, 26, 12, 0, 0, tzinfo=UTC)
 SUBJECT = "Please keep the {{ campaign.name }} open"
 
 TEXT = """\
-{{ office.form }} {{ office.holder or office.title }}
-{{ office.title }}, {{ office.organisation }}
+{% if office.holder %}{{ office.form }} {{ office.holder }}
+{% endif %}{{ office.title }}, {{ office.organisation }}
 
 {{ office.salutation }},
 
@@ -24,25 +24,22 @@ announced that it will decide on its closing in spring.
 
 I ask you to contribute to the following goals:
 
-{% for goal in goals %}
-  {{ loop.index }}. {{ goal }}
+{% for goal in goals -%}
+{{ loop.index }}. {{ goal }}
 {% endfor %}
-{% if signer.comment %}
-
+{%- if signer.comment %}
 In my own words:
 
 {{ signer.comment | quote }}
 {% endif %}
-
 Yours sincerely,
 {{ signer.name }}{% if signer.city %}, {{ signer.city }}{% endif %} ({{ signer.country }})
 {{ date }}
 
 This open letter goes to:
-{% for addressee in campaign.addressees %}
+{% for addressee in campaign.addressees -%}
 - {{ addressee }}
 {% endfor %}
-
 Sent by {{ campaign.name }} ({{ campaign.site }}) for {{ signer.name }}, who confirmed this letter. \
 Questions, or one joint letter instead of many, or none: {{ campaign.contact }}. Responsible: {{ campaign.controller }}.
 """
@@ -52,26 +49,26 @@ HTML = """\
 <html lang="en">
 <head><meta charset="utf-8"><title>{{ campaign.name }}</title></head>
 <body>
-<p>{{ office.form }} {{ office.holder or office.title }}<br>{{ office.title }}, {{ office.organisation }}</p>
+<p>{% if office.holder %}{{ office.form }} {{ office.holder }}<br>{% endif %}{{ office.title }}, {{ office.organisation }}</p>
 <p>{{ office.salutation }},</p>
 <p>the library in Mill Lane is the only place in town where anybody may sit down, read and be warm without paying for it. \
 In the last year it lent 41,000 books and helped 900 people with forms they could not fill in alone. The council has \
 announced that it will decide on its closing in spring.</p>
 <p>I ask you to contribute to the following goals:</p>
 <ol>
-{% for goal in goals %}
+{% for goal in goals -%}
 <li>{{ goal }}</li>
-{% endfor %}
+{% endfor -%}
 </ol>
-{% if signer.comment %}
+{% if signer.comment -%}
 <blockquote>{{ signer.comment | br }}</blockquote>
-{% endif %}
+{% endif -%}
 <p>Yours sincerely,<br>{{ signer.name }}{% if signer.city %}, {{ signer.city }}{% endif %} ({{ signer.country }})<br>\
 {{ date }}</p>
 <ul>
-{% for addressee in campaign.addressees %}
+{% for addressee in campaign.addressees -%}
 <li>{{ addressee }}</li>
-{% endfor %}
+{% endfor -%}
 </ul>
 <p><small>Sent by <a href="{{ campaign.site }}">{{ campaign.name }}</a> for {{ signer.name }}, who confirmed this \
 letter. Questions, or one joint letter instead of many, or none: {{ campaign.contact }}. \

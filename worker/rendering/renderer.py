@@ -1,0 +1,156 @@
+"""A making becomes a message: the same bytes from the same making, on every machine and in every later release.
+
+The bytes are pinned by `NUMBER`: where a change here, in `headers`, `mime` or `sandbox` alters a byte of any message,
+NUMBER rises, the old way stays callable beside the new one in `_RENDERERS`, and a letter recorded under the old number is
+rebuilt by it. The golden files of the tests show when that is so.
+
+Headers, and why no others: From names signer and campaign at the campaign's own address, so that SPF, DKIM and DMARC can
+agree with it; replies go to the campaign's desk. List-Id (RFC 2919) and the subject's tag let an office filter. A letter
+to an office carries no Auto-Submitted, because a person wrote it by signing (RFC 3834 section 5); a notice does, so that no
+holiday reply answers it, and has no List-Id, because it belongs to no list.
+"""
+
+import re
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Final
+
+from worker.domain.making import Making
+from worker.rendering import addresses, headers, mime
+from worker.rendering.bodies import Words, words
+from worker.rendering.dates import header_date
+from worker.rendering.faults import Flaw, TemplateFault
+
+NUMBER: Final = 1
+
+_PLACE = re.compile(r"\{(?:signer|campaign)\}")
+
+
+class Renderer:
+    """Renders makings. Holds nothing but the number that new letters are recorded under; safe in any thread."""
+
+    number: int = NUMBER
+
+    def render(self, making: Making) -> bytes:
+        """The message: CRLF lines of at most 998 octets, 7-bit, not dot-stuffed.
+
+        Only a recipient, sender or Reply-To whose local part is not ASCII stands there in UTF-8 (see `needs_smtputf8`).
+        Raises TemplateFault, whose text names the place and quotes no personal data.
+        """
+        known = _RENDERERS.get(making.renderer)
+        if known is None:
+            text = f"made by renderer {making.renderer}, and this release has up to {NUMBER}; install a newer one"
+            raise TemplateFault("renderer", 0, text)
+        return known(making)
+
+
+def digest(salt: bytes, data: bytes) -> bytes:
+    """SHA-256 of salt + data: what `start` records of a message. Without the salt it tells nothing about its reader."""
+    return sha256(salt + data).digest()
+
+
+def needs_smtputf8(making: Making) -> bool:
+    """Whether a header holds an address that only SMTPUTF8 can carry (RFC 6531 3.2), whoever the envelope is for."""
+    to = making.office.mailbox if making.office else making.signer.email
+    return any(addresses.is_wide(address) for address in (to, making.frame.sender, making.frame.reply_to) if address)
+
+
+def subject_line(making: Making) -> str:
+    """The whole subject with the campaign's tag, on one line. Raises TemplateFault."""
+    try:
+        return _subject(making, words(making))
+    except Flaw as flaw:
+        raise TemplateFault("header Subject", 0, flaw.message) from None
+
+
+def body_text(making: Making) -> str:
+    """The plain text as its reader sees it, LF lines. Raises TemplateFault."""
+    return mime.clean(words(making).text())
+
+
+def body_html(making: Making) -> str:
+    """The HTML as its reader's program sees it, LF lines. Raises TemplateFault."""
+    return mime.clean(words(making).html())
+
+
+def _render_1(making: Making) -> bytes:
+    used = words(making)
+    text = mime.part(b"plain", mime.clean(used.text()))
+    html = mime.part(b"html", mime.clean(used.html()))
+    return mime.message(_fields(making, used), text, html, making.message_id)
+
+
+_RENDERERS: Final[dict[int, Callable[[Making], bytes]]] = {1: _render_1}
+
+
+def _subject(making: Making, used: Words) -> str:
+    own, tag = headers.one_line(used.subject()), headers.one_line(making.frame.subject_tag)
+    if not own:
+        raise Flaw("the subject is empty")
+    return own if tag in own else headers.one_line(f"{tag} {own}")
+
+
+def _fields(making: Making, used: Words) -> list[bytes]:
+    name, fields = "", []
+    try:
+        for name, write in _FIELDS:
+            field = write(name, making, used)
+            if field:
+                fields.append(field)
+    except Flaw as flaw:
+        raise TemplateFault(f"header {name}", 0, flaw.message) from None
+    return fields
+
+
+def _date(name: str, making: Making, _: Words) -> bytes:
+    return headers.folded(name, [header_date(making.date)])
+
+
+def _from(name: str, making: Making, _: Words) -> bytes:
+    frame = making.frame
+    known = {"{signer}": making.signer.name, "{campaign}": frame.name}
+    # One pass, so that a signer who is called "{campaign}" stays called so.
+    shown = _PLACE.sub(lambda place: known[place[0]], frame.sender_pattern) if making.office else frame.name
+    return headers.mailbox(name, headers.one_line(shown), addresses.wire_address(frame.sender))
+
+
+def _reply_to(name: str, making: Making, _: Words) -> bytes:
+    desk = making.frame.reply_to
+    return headers.folded(name, [addresses.wire_address(desk)]) if desk else b""
+
+
+def _to(name: str, making: Making, _: Words) -> bytes:
+    office, signer = making.office, making.signer
+    if office is None:
+        return headers.mailbox(name, headers.one_line(signer.name), addresses.wire_address(signer.email))
+    shown = office.holder or ", ".join(filter(None, (office.title, office.organisation)))
+    return headers.mailbox(name, headers.one_line(shown), addresses.wire_address(office.mailbox))
+
+
+def _message_id(name: str, making: Making, _: Words) -> bytes:
+    return headers.folded(name, [addresses.message_id(making.message_id)])
+
+
+def _list_id(name: str, making: Making, _: Words) -> bytes:
+    given = making.frame.list_id
+    return headers.folded(name, [addresses.list_id(given)]) if given and making.office else b""
+
+
+def _auto_submitted(_: str, making: Making, __: Words) -> bytes:
+    return b"" if making.office else b"Auto-Submitted: auto-generated\r\n"
+
+
+def _subject_field(name: str, making: Making, used: Words) -> bytes:
+    return headers.unstructured(name, _subject(making, used))
+
+
+_FIELDS: Final = (
+    ("Date", _date),
+    ("From", _from),
+    ("Reply-To", _reply_to),
+    ("To", _to),
+    ("Subject", _subject_field),
+    ("Message-ID", _message_id),
+    ("List-Id", _list_id),
+    ("Auto-Submitted", _auto_submitted),
+)
