@@ -6,11 +6,19 @@ from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from worker.domain.errors import BadInput
 from worker.settings.toml import Document, Loc
 
 M = TypeVar("M", bound=BaseModel)
+_WORDS = {
+    "too_short": "is empty; at least one is needed",
+    "string_too_short": "is empty",
+    "timezone_aware": "needs a time zone, like 2026-01-31T09:00:00Z or +01:00",
+    "model_type": "is a table of keys, not a single value",
+}
+"""Our own words where pydantic's are not for operators."""
 
 
 def nearest(word: str, known: Iterator[str] | list[str] | tuple[str, ...]) -> str:
@@ -34,8 +42,16 @@ def validated(
         return model.model_validate(document.data, context=dict(context or {}))
     except ValidationError as exc:
         faults = exc.errors(include_url=False, include_input=False)
-        lines = [_fault(model, document, dict(f), variables or {}) for f in faults]
+        faults.sort(
+            key=lambda fault: fault["type"] != "extra_forbidden"
+        )  # a key misspelt may be the one that is missing
+        lines = [_fault(model, document, dict(f), variables or {}) for f in faults if not _echo(f["loc"], faults)]
         raise BadInput("\n".join(dict.fromkeys(lines))) from None
+
+
+def _echo(loc: Loc, faults: list[ErrorDetails]) -> bool:
+    """Whether entries of this very list are at fault: it then only seems too short."""
+    return any(len(f["loc"]) > len(loc) and f["loc"][: len(loc)] == loc for f in faults if loc)
 
 
 def _fault(model: type[BaseModel], document: Document, fault: dict[str, Any], variables: Mapping[Loc, str]) -> str:
@@ -46,7 +62,7 @@ def _fault(model: type[BaseModel], document: Document, fault: dict[str, Any], va
         return f"{place}: {key} is not a known key{_suggest(model, loc)}"
     if fault["type"] == "missing":
         return f"{place}: {key} is missing"
-    message = str(fault["msg"]).removeprefix("Value error, ")
+    message = _WORDS.get(fault["type"]) or str(fault["msg"]).removeprefix("Value error, ")
     return f"{place}: {key}: {message}" if key else f"{place}: {message}"
 
 

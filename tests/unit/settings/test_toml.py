@@ -44,9 +44,9 @@ def test_what_cannot_be_read(tmp_path, text, said):
 
 
 def test_a_missing_file_and_a_directory(tmp_path):
-    with pytest.raises(BadInput, match="config/x.toml is missing; `lettershop init DIR` lays out"):
+    with pytest.raises(BadInput, match=r"config/x\.toml is missing; `lettershop init DIR` lays out"):
         read_toml(tmp_path / "none.toml", "config/x.toml")
-    with pytest.raises(BadInput, match="config/x.toml cannot be read: Is a directory"):
+    with pytest.raises(BadInput, match=r"config/x\.toml cannot be read: Is a directory"):
         read_toml(tmp_path, "config/x.toml")
 
 
