@@ -55,7 +55,7 @@ class Keys:
         self._wrapping = AESGCM(_derived(data, "signer keys"))
         self._address = _derived(lookup, "address")
         self._person = _derived(lookup, "person")
-        self._mac = _derived(seal, "letter")
+        self._mac = _Hmac(_derived(seal, "letter"))
 
     def __repr__(self) -> str:
         return "Keys(...)"
@@ -88,7 +88,7 @@ class Keys:
 
     def mac(self, signature_id: int, text_hash: str, addressee: str) -> bytes:
         """The MAC (32 bytes) stored with a letter and checked before it is rendered."""
-        return hmac.digest(self._mac, _framed(str(signature_id), text_hash, addressee), "sha256")
+        return self._mac.digest(_framed(str(signature_id), text_hash, addressee))
 
     # -- personal data
 
@@ -184,13 +184,28 @@ def _decoded(text: str) -> bytes:
     return b""
 
 
+class _Hmac:
+    """HMAC-SHA256 (RFC 2104) with the key's two blocks hashed ahead: bulk intake makes tens of thousands a second."""
+
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(64, b"\0")
+        self._inner = hashlib.sha256(bytes(b ^ 0x36 for b in block))
+        self._outer = hashlib.sha256(bytes(b ^ 0x5C for b in block))
+
+    def digest(self, message: bytes) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.digest()
+
+
 def _derived(key: bytes, use: str) -> bytes:
     return hmac.digest(key, b"lettershop 1 " + use.encode(), "sha256")
 
 
 def _framed(*parts: str) -> bytes:
     """The parts with their lengths, so that ("ab", "c") and ("a", "bc") differ."""
-    return b"".join(len(coded).to_bytes(4, "big") + coded for coded in map(str.encode, parts))
+    return b"".join([len(coded).to_bytes(4, "big") + coded for coded in map(str.encode, parts)])
 
 
 def _encrypt(cipher: AESGCM, plain: bytes, aad: bytes) -> bytes:
