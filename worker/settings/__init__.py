@@ -7,12 +7,27 @@ key. Nothing is read at import, no connection is opened.
 
 from worker.settings.addresses import address, domain_of, is_placeholder
 from worker.settings.home import Home, load_home, load_settings
-from worker.settings.tree import KeyFiles, LimitKeys, RehearsalKeys, Relay, Settings, WorkerKeys, is_loopback, masked
+from worker.settings.tree import (
+    BrokerKeys,
+    KeyFiles,
+    LedgerKeys,
+    LimitKeys,
+    PacingKeys,
+    RehearsalKeys,
+    Relay,
+    Settings,
+    WorkerKeys,
+    is_loopback,
+    masked,
+)
 
 __all__ = [
+    "BrokerKeys",
     "Home",
     "KeyFiles",
+    "LedgerKeys",
     "LimitKeys",
+    "PacingKeys",
     "RehearsalKeys",
     "Relay",
     "Settings",

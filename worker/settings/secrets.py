@@ -41,8 +41,8 @@ def _place(section: S, name: str, root: Path) -> S:
     key = f"{name}.password_file"
     path = root / section.password_file
     parts = urlsplit(section.url)
-    if not parts.hostname or parts.password is not None:
-        raise BadInput(f"{key}: {name}.url must name a host and hold no password of its own")
+    if parts.scheme in {"", "sqlite"} or parts.password is not None:
+        raise BadInput(f"{key}: {name}.url must name a server and hold no password of its own")
     user, host = parts.username or "", parts.netloc.rpartition("@")[2]
     netloc = f"{user}:{quote(_secret(path, key), safe='')}@{host}"
     return section.model_copy(update={"password_file": path, "url": parts._replace(netloc=netloc).geturl()})

@@ -139,7 +139,7 @@ def test_offices_by_id_and_tag_each_once_in_order(draft):
         ('slug = "town-library"', 'slug = "Town"', f"{LIBRARY}:2: slug: 'Town' is not an id"),
         ("contact =", "contct =", f'{LIBRARY}:8: contct is not a known key; did you mean "contact"?'),
         ('contact = "questions@', 'contact = "questions', f"{LIBRARY}:8: contact: not a usable e-mail address"),
-        ('address = "letters@', 'address = "a\\r\\nb@', f"{LIBRARY}:22: sender.address: not a usable e-mail address"),
+        ('address = "letters@', 'address = "a\\r\\nb@', f"{LIBRARY}:23: sender.address: not a usable e-mail address"),
         (
             'pattern = "{signer} via',
             'pattern = "{name} via',
@@ -165,7 +165,7 @@ def test_offices_by_id_and_tag_each_once_in_order(draft):
             'in_doubt = "resend"\n[sender]',
             f"{LIBRARY}:22: in_doubt: Input should be 'ask' or 'resend_once'",
         ),
-        ("[sender]", 'confirm_link = "https://x"\n[sender]', f'{LIBRARY}:23: confirm_link: it must hold "{{token}}"'),
+        ("[sender]", 'confirm_link = "https://x"\n[sender]', f'{LIBRARY}:22: confirm_link: it must hold "{{token}}"'),
     ],
 )
 def test_campaigns_that_are_refused(draft, old, new, said):

@@ -266,6 +266,7 @@ def test_all_faults_are_told_at_once(tmp_path):
     [
         ("postgresql://me@db.test:5433/letters", "postgresql://me:p%40ss%2Fword@db.test:5433/letters"),
         ("postgresql://db.test/letters", "postgresql://:p%40ss%2Fword@db.test/letters"),
+        ("postgresql://me@/letters?host=/run", "postgresql://me:p%40ss%2Fword@/letters?host=/run"),
     ],
 )
 def test_a_password_file_goes_into_the_url(tmp_path, url, expected):
@@ -289,10 +290,10 @@ def test_a_password_file_goes_into_the_url(tmp_path, url, expected):
             "[broker]\nurl='redis://q'\npassword_file='bytes'",
             "broker.password_file: .*/bytes cannot be read: it is not UTF-8",
         ),
-        ("[broker]\npassword_file='empty'", "broker.password_file: broker.url must name a host"),
+        ("[broker]\npassword_file='empty'", "broker.password_file: broker.url must name a server"),
         (
             "[pacing]\nurl='redis://:x@q'\npassword_file='empty'",
-            "pacing.password_file: pacing.url must name a host and hold no",
+            "pacing.password_file: pacing.url must name a server and hold no",
         ),
     ],
 )

@@ -1,0 +1,1 @@
+"""What operators ask and do: one file per verb, used alike by the command line and the pages."""
