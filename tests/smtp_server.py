@@ -76,6 +76,9 @@ class Always(list[Action | None]):
     def __init__(self, action: Action) -> None:
         super().__init__([action])
 
+    def __iter__(self) -> Any:
+        yield self[0]
+
     def __len__(self) -> int:
         return 1 << 30
 
@@ -131,6 +134,7 @@ class _Gone(Exception):
 class SmtpServer:
     """See the module. `users`: name to password; where given AUTH PLAIN and LOGIN are offered (after TLS, if there is any).
 
+    `asks_again`: AUTH LOGIN passes over an initial response.
     `lenient`: answers 354 to DATA although no recipient was accepted, as RFC 2920 permits.
     """
 
@@ -140,6 +144,7 @@ class SmtpServer:
     implicit: bool = False
     users: Mapping[str, str] = field(default_factory=dict)
     lenient: bool = False
+    asks_again: bool = False
     receive_buffer: int | None = None
     letters: list[Received] = field(default_factory=list)
     lone_dots: int = 0
@@ -275,7 +280,8 @@ class Session:
         if words[1].upper() == "PLAIN":
             given = base64.b64decode(words[2]).split(b"\0")[1:]
         else:
-            user = words[2] if len(words) > 2 else self._ask(b"334 VXNlcm5hbWU6")
+            initial = len(words) > 2 and not self.server.asks_again
+            user = words[2] if initial else self._ask(b"334 VXNlcm5hbWU6")
             given = [base64.b64decode(user), base64.b64decode(self._ask(b"334 UGFzc3dvcmQ6"))]
         name, password = (part.decode() for part in given)
         good = self.server.users.get(name) == password
@@ -399,8 +405,12 @@ class Session:
                 self._say(action.reply)
             else:
                 self._end(action)
-        while not self.buffer.startswith(b".\r\n") and b"\r\n.\r\n" not in self.buffer:
+        whole, seen = bytearray(self.buffer), 0
+        while not whole.startswith(b".\r\n") and whole.find(b"\r\n.\r\n", max(0, seen - 4)) < 0:
+            seen, self.buffer = len(whole), b""
             self._more()
+            whole += self.buffer
+        self.buffer = bytes(whole)
         if self.buffer.startswith(b".\r\n"):
             raw, self.buffer = b"", self.buffer[3:]
         else:

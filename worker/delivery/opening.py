@@ -7,6 +7,7 @@ no STARTTLS offered, no TLS; no AUTH offered, no login: both are troubles, not d
 import asyncio
 import base64
 import ipaddress
+import os
 import socket
 from dataclasses import dataclass, field
 
@@ -81,6 +82,8 @@ async def _connect_to(sock: socket.socket, address: object, seconds: float) -> s
 def _why(exc: BaseException | None) -> str:
     if isinstance(exc, TimeoutError) and not exc.args:
         return "no answer in time"
+    if isinstance(exc, OSError) and not isinstance(exc, socket.gaierror) and exc.errno:
+        return os.strerror(exc.errno)
     return str(getattr(exc, "strerror", None) or type(exc).__name__)
 
 
@@ -95,9 +98,9 @@ class _Opening:
     async def run(self) -> Opened:
         target, seconds = self._target, self._timeouts.connect
         self._lap("connect")
+        self._dialogue.expect_greeting()  # under TLS it may come along with the end of the handshake
         if target.security == "tls":
             await self._secure(Stage.CONNECT)
-        self._dialogue.expect_greeting()
         greeting = await self._answer(Stage.GREETING, seconds)
         if greeting.code != _GREETED:
             raise Trouble(Stage.GREETING, "the relay does not serve us", to_reply(greeting))

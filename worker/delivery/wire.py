@@ -16,6 +16,7 @@ from typing import Protocol
 from worker.delivery.tls import TlsLayer
 
 _READ = 16_384
+_NOTHING = memoryview(b"")
 
 
 class Owner(Protocol):
@@ -36,7 +37,7 @@ class Wire:
         self._loop, self._sock, self._owner = loop, sock, owner
         self._fd = sock.fileno()
         self._tls: TlsLayer | None = None
-        self._pending = b""
+        self._pending = _NOTHING
         self.taken = 0
         self.closed = False
         loop.add_reader(self._fd, self._readable)
@@ -82,7 +83,7 @@ class Wire:
         self.closed = True
         self._loop.remove_reader(self._fd)
         self._loop.remove_writer(self._fd)
-        self._pending = b""
+        self._pending = _NOTHING
         if reset:
             with contextlib.suppress(OSError):  # the peer may have reset it first
                 self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -90,11 +91,11 @@ class Wire:
 
     def _push(self, data: bytes) -> None:
         if self._pending:
-            self._pending += data
+            self._pending = memoryview(bytes(self._pending) + data)
         elif data and not self.closed:
             self._send(data)
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes | memoryview) -> None:
         try:
             n = self._sock.send(data)
         except (BlockingIOError, InterruptedError):
@@ -104,7 +105,7 @@ class Wire:
             return
         self.taken += n
         waited = bool(self._pending)
-        self._pending = data[n:] if n < len(data) else b""
+        self._pending = memoryview(data)[n:] if n < len(data) else _NOTHING
         if bool(self._pending) != waited:
             self._watch(writing=not waited)
         if waited and n:
@@ -122,7 +123,7 @@ class Wire:
 
     def _failed(self, exc: OSError) -> None:
         """A write failed. What the relay said before it hung up may still be readable, and says why."""
-        self._pending = b""
+        self._pending = _NOTHING
         self._readable()
         self._gone(_reason(exc))
 
