@@ -1,0 +1,140 @@
+"""What keeps letters waiting: holds, gates and office hours, read at one moment and said in sentences.
+
+The first answer to "why is this letter still here": `status` shows it for offices, `letters show` for one letter. Nothing
+here decides anything; rounds choose their work by the same rows.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from worker.domain.clock import from_us
+from worker.domain.office import Office
+from worker.ledger import gates, holds
+from worker.ledger.gates import Gate
+from worker.ledger.holds import Hold
+from worker.settings import Home
+
+SINK = "rehearsal"
+"""The name of the only relay in rehearsal."""
+
+_GATES = {
+    "lane": "a break after trouble with its mailbox",
+    "lane-pace": "a limit is used up",
+    "domain": "a break after trouble with its mail domain",
+    "domain-pace": "a limit is used up",
+    "campaign-lane": "a limit is used up",
+    "relay": "a break after trouble with the relay",
+    "relay-pace": "a limit is used up",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing in the way. `kind` is hold, gate, hours or register; `until` is None where only somebody can end it."""
+
+    kind: str
+    text: str
+    until: datetime | None = None
+
+    def body(self) -> dict[str, str | None]:
+        """The JSON form."""
+        return {"kind": self.kind, "text": self.text, "until": iso(self.until)}
+
+
+@dataclass(frozen=True, slots=True)
+class Barriers:
+    """Every hold in force and every gate that is shut at `at_us`."""
+
+    at_us: int
+    holds: tuple[Hold, ...]
+    gates: Mapping[tuple[str, str], Gate]
+
+    @property
+    def now(self) -> datetime:
+        return from_us(self.at_us)
+
+    def held(self, scope: str, target: str) -> Iterator[Reason]:
+        """The holds on one target, oldest first."""
+        for hold in self.holds:
+            if (hold.scope, hold.target) == (scope, target):
+                until = from_us(hold.until_us) if hold.until_us else None
+                yield Reason("hold", hold_sentence(hold), until)
+
+    def shut(self, kind: str, key: str) -> Iterator[Reason]:
+        """The gate of this name, where it is shut."""
+        gate = self.gates.get((kind, key))
+        if gate is not None:
+            opens = from_us(gate.opens_at_us)
+            yield Reason("gate", f"{_GATES.get(kind, kind)}: {gate.reason}", opens)
+
+
+def read_barriers(connection: Connection, at_us: int) -> Barriers:
+    """Read them in the caller's transaction."""
+    shut = {(gate.kind, gate.key): gate for gate in gates.shut(connection, at_us)}
+    return Barriers(at_us, tuple(holds.standing(connection, at_us)), shut)
+
+
+def why_lane(barriers: Barriers, home: Home, key: str, domain: str, campaigns: Iterable[str] = ()) -> list[Reason]:
+    """What keeps a whole lane waiting, the widest reason first."""
+    found = [*barriers.held("everything", ""), *_relays(barriers, home), *barriers.held("lane", key)]
+    for kind, name in (("lane", key), ("lane-pace", key), ("domain", domain), ("domain-pace", domain)):
+        found += barriers.shut(kind, name)
+    for slug in campaigns:
+        found += [*barriers.held("campaign", slug), *barriers.shut("campaign-lane", f"{slug}:{key}")]
+    return found
+
+
+def why_office(barriers: Barriers, home: Home, office: Office, campaigns: Iterable[str] = ()) -> list[Reason]:
+    """What keeps an office's letters waiting."""
+    found = why_lane(barriers, home, office.lane, office.domain, campaigns)
+    found += barriers.held("office", office.id)
+    if not office.accepts_letters:
+        found.append(Reason("register", f"the office takes no letters ({office.refusal})"))
+    opens = next_opening(home, office, barriers.now)
+    if opens > barriers.now:
+        found.append(Reason("hours", f"outside its hours ({office.hours}, {office.zone.key})", opens))
+    return found
+
+
+def next_opening(home: Home, office: Office, now: datetime) -> datetime:
+    """`now` where the office may be written to, else when its hours begin again (UTC)."""
+    return now if home.settings.limits.office_hours == "ignore" else office.hours.next_open(now, office.zone)
+
+
+def relay_names(home: Home) -> Sequence[str]:
+    """The relays that the home's mode uses, in order."""
+    return [relay.name for relay in home.settings.relays] if home.settings.mode == "live" else [SINK]
+
+
+def hold_sentence(hold: Hold) -> str:
+    """A hold in one line: who, why, since when."""
+    what = " ".join(filter(None, (hold.scope, hold.target)))
+    return f"{what} is held since {clock(from_us(hold.since_us))} by {hold.who}: {hold.reason}"
+
+
+def iso(moment: datetime | None) -> str | None:
+    """A moment in JSON: ISO 8601, UTC, whole seconds."""
+    return None if moment is None else moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def clock(moment: datetime) -> str:
+    """A moment in a sentence, UTC."""
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _relays(barriers: Barriers, home: Home) -> list[Reason]:
+    """Reasons only where no relay is left: with one still open letters move."""
+    found: list[Reason] = []
+    for name in relay_names(home):
+        here = [
+            *barriers.held("relay", name),
+            *barriers.shut("relay", name),
+            *barriers.shut("relay-pace", name),
+        ]
+        if not here:
+            return []
+        found += here
+    return found
