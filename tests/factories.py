@@ -49,7 +49,8 @@ HTML = """\
 <html lang="en">
 <head><meta charset="utf-8"><title>{{ campaign.name }}</title></head>
 <body>
-<p>{% if office.holder %}{{ office.form }} {{ office.holder }}<br>{% endif %}{{ office.title }}, {{ office.organisation }}</p>
+<p>{% if office.holder %}{{ office.form }} {{ office.holder }}<br>
+{% endif %}{{ office.title }}, {{ office.organisation }}</p>
 <p>{{ office.salutation }},</p>
 <p>the library in Mill Lane is the only place in town where anybody may sit down, read and be warm without paying for it. \
 In the last year it lent 41,000 books and helped 900 people with forms they could not fill in alone. The council has \

@@ -14,7 +14,7 @@ from jinja2.visitor import NodeTransformer
 
 from worker.rendering.faults import Flaws
 from worker.rendering.filters import CONCAT, COUNTED, FLAT, PLAIN_FILTERS, TESTS
-from worker.rendering.words import LOOP, PLAIN, ROOTS
+from worker.rendering.words import LOOP, PLAIN, ROOTS, is_reserved, variable
 
 MAX_NODES = 5_000
 MAX_DEPTH = 60
@@ -55,7 +55,7 @@ def audit(tree: nodes.Template, names: Collection[str]) -> None:
 
 
 def under_budget(tree: nodes.Template) -> nodes.Template:
-    """`tree` with its loops, `~` and lists routed through the filters that count them."""
+    """`tree`, audited, with its loops, `~` and lists routed through the filters that count them, and without attributes."""
     changed = _Budgeted().visit(tree)
     assert isinstance(changed, nodes.Template)
     return changed
@@ -131,15 +131,16 @@ def _text_key(key: nodes.Expr) -> bool:
 
 def _name(node: nodes.Name, parent: nodes.Node, known: _Known) -> Iterator[str]:
     name = node.name
-    if node.ctx != "load":
+    if is_reserved(name):
+        yield f"unknown variable {name!r}"
+    elif node.ctx != "load":
         if name in known.fixed:
             yield f"{name} cannot be set: it is one of the letter's own names"
     elif name == "range":
         if not (isinstance(parent, nodes.Call) and parent.node is node):
             yield "range is used as range(n)"
     elif name in known.roots or name == "loop":
-        asked = isinstance(parent, nodes.Test) and parent.name in {"defined", "undefined"}
-        if not (isinstance(parent, nodes.Getattr) or asked):
+        if not isinstance(parent, nodes.Getattr):
             yield f"{name} cannot be used itself, only its parts, such as {name}.{min(known.roots.get(name, LOOP))}"
     elif name not in known.plain:
         yield f"unknown variable {name!r}{_nearest(name, {*known.plain, *known.roots})}"
@@ -171,6 +172,12 @@ class _Budgeted(NodeTransformer):
         self.generic_visit(node)
         node.iter = _through(COUNTED, node.iter, nodes.Const(weight, lineno=node.lineno))
         return node
+
+    def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:  # noqa: N802
+        assert isinstance(node.node, nodes.Name)  # the audit refuses any other
+        if node.node.name == "loop":
+            return node
+        return nodes.Name(variable(node.node.name, node.attr), "load", lineno=node.lineno)
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)

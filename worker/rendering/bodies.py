@@ -13,8 +13,13 @@ from worker.domain.campaign import Wording
 from worker.domain.making import Making
 from worker.rendering.dates import long_date
 from worker.rendering.faults import Flaw, TemplateFault
-from worker.rendering.sandbox import compiled, run
-from worker.rendering.words import NOTICE_VALUES, Fields
+from worker.rendering.sandbox import GLOBALS, compiled, run
+from worker.rendering.words import NOTICE_VALUES, ROOTS, variable
+
+_VARIABLES = {
+    root: tuple((variable(root, attribute), attribute) for attribute in sorted(attributes))
+    for root, attributes in ROOTS.items()
+}
 
 
 def template_name(campaign: str, language: str, part: str) -> str:
@@ -30,7 +35,7 @@ class Words:
     language: str
     wording: Wording
     names: tuple[str, ...]  # of a notice's further values
-    values: Mapping[str, Any]
+    values: dict[str, Any]
 
     def subject(self) -> str:
         return self._run("subject", self.wording.subject, html=False)
@@ -43,13 +48,15 @@ class Words:
 
     def _run(self, part: str, source: str, *, html: bool) -> str:
         try:
-            return run(compiled(source, html, self.names), dict(self.values))
+            return run(compiled(source, html, self.names), self.values)
         except Flaw as flaw:
             raise TemplateFault(template_name(self.campaign, self.language, part), flaw.line, flaw.message) from None
 
 
 def words(making: Making) -> Words:
-    """The words of `making`. Raises TemplateFault where its text version lacks both languages."""
+    """The words of `making`. Raises TemplateFault where it names no wording, or no time zone."""
+    if making.date.tzinfo is None:
+        raise TemplateFault("header Date", 0, "a date without a time zone")
     language = making.language if making.language in making.text.wordings else making.frame.default_language
     wording = making.text.wordings.get(language)
     if wording is None:
@@ -68,36 +75,15 @@ def _extra(making: Making) -> dict[str, str]:
 def _values(making: Making, wording: Wording, language: str, extra: Mapping[str, str]) -> dict[str, Any]:
     signer, frame, office = making.signer, making.frame, making.office
     values: dict[str, Any] = {
+        **GLOBALS,
         **extra,
-        "signer": Fields(
-            "signer",
-            {"name": signer.name, "country": signer.country, "city": signer.city, "comment": signer.comment},
-        ),
-        "campaign": Fields(
-            "campaign",
-            {
-                "name": frame.name,
-                "site": frame.site,
-                "contact": frame.contact,
-                "controller": frame.controller,
-                "addressees": frame.addressees,
-            },
-        ),
         "goals": wording.goals,
         "date": long_date(making.date.astimezone(UTC).date(), language),
     }
-    if office is None:
-        values["values"] = Fields("values", extra)
-    else:
-        values["office"] = Fields(
-            "office",
-            {
-                "title": office.title,
-                "organisation": office.organisation,
-                "country": office.country,
-                "holder": office.holder,
-                "form": office.form,
-                "salutation": office.salutation,
-            },
-        )
+    for name, value in extra.items():
+        values[variable("values", name)] = value
+    for root, source in (("signer", signer), ("campaign", frame), ("office", office)):
+        if source is not None:
+            for known, attribute in _VARIABLES[root]:
+                values[known] = getattr(source, attribute)
     return values

@@ -1,6 +1,7 @@
 """Dates in letters and headers, without the machine's locale: the same bytes everywhere."""
 
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -20,14 +21,13 @@ _FORMS = {"de": "{day}. {month} {year}", "es": "{day} de {month} de {year}"}
 
 
 def header_date(moment: datetime) -> str:
-    """RFC 5322 3.3, in UTC. Raises ValueError for a naive moment."""
-    if moment.tzinfo is None:
-        raise ValueError("a date without a time zone")
+    """RFC 5322 3.3, in UTC; `moment` is aware."""
     at = moment.astimezone(UTC)
     day = f"{_DAYS[at.weekday()]}, {at.day:02d} {_MONTHS[at.month - 1]} {at.year:04d}"
     return f"{day} {at.hour:02d}:{at.minute:02d}:{at.second:02d} +0000"
 
 
+@lru_cache(maxsize=64)
 def long_date(day: date, language: str) -> str:
     """The day as "26 February 2027" in a language that has its months here, else ISO 8601 ("2027-02-26")."""
     base = language.partition("-")[0].lower()

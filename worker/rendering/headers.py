@@ -8,6 +8,7 @@ can filter for the subject's tag without decoding.
 
 import re
 from base64 import b64encode
+from collections.abc import Callable
 from typing import Final
 
 from worker.rendering.faults import Flaw
@@ -21,8 +22,10 @@ _ROOM: Final = 75 - len("=?utf-8?q??=")
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]+")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]+)*")
-_PRINTABLE = re.compile(r"[ -~]*")
-_Q_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!*+-/")  # RFC 2047 5 (3)
+# RFC 2047 5 (3): what may stand in a phrase; and the space, which Q writes as "_".
+_Q_PLAIN = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!*+-/ "
+_Q = [chr(octet) if octet in _Q_PLAIN else f"={octet:02X}" for octet in range(256)]
+_Q[0x20] = "_"
 
 
 def one_line(text: str) -> str:
@@ -54,11 +57,11 @@ def _readable(word: str) -> bool:
 
 def phrase(text: str) -> list[str]:
     """A display name (cleaned by `one_line`) as atoms, a quoted string or encoded-words (RFC 5322 3.2.5)."""
-    if len(text) <= LINE - 12 and _PRINTABLE.fullmatch(text) and "=?" not in text:
-        if _ATOMS.fullmatch(text):
-            return text.split(" ")
-        return ['"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"']
-    return encoded_words(text)
+    if len(text) > LINE - 12 or not text.isascii() or not text.isprintable() or "=?" in text:
+        return encoded_words(text)
+    if text.replace(" ", "").isalnum() or _ATOMS.fullmatch(text):
+        return text.split(" ")
+    return ['"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"']
 
 
 def mailbox(name: str, display: str, address: str) -> bytes:
@@ -70,6 +73,9 @@ def mailbox(name: str, display: str, address: str) -> bytes:
 
 def folded(name: str, pieces: list[str]) -> bytes:
     """`name: pieces`, parted by one space each, a new line (RFC 5322 2.2.3) where the line would pass 76 characters."""
+    whole = f"{name}: {' '.join(pieces)}"
+    if len(whole) <= LINE:
+        return f"{whole}\r\n".encode()
     lines = [f"{name}:"]
     for piece in pieces:
         # Never right behind the colon: some readers take "Subject:" alone on its line for an empty field.
@@ -81,29 +87,33 @@ def folded(name: str, pieces: list[str]) -> bytes:
 
 
 def encoded_words(text: str) -> list[str]:
-    """`text` as RFC 2047 encoded-words in UTF-8, by Q where that is shorter, else by B."""
+    """`text` as RFC 2047 encoded-words in UTF-8, by Q where that is no longer, else by B."""
     raw = text.encode()
-    if sum(1 if byte in _Q_PLAIN or byte == 0x20 else 3 for byte in raw) <= len(raw) * 4 // 3 + 2:  # noqa: PLR2004
-        return [f"=?utf-8?q?{chunk}?=" for chunk in _chunks([_q(each) for each in text], _ROOM)]
-    words = _chunks(list(text), _ROOM * 3 // 4, octets=True)
-    return [f"=?utf-8?b?{b64encode(word.encode()).decode()}?=" for word in words]
+    by_q = len(raw) + 2 * len(raw.translate(None, _Q_PLAIN))
+    by_b = (len(raw) + 2) // 3 * 4
+    if by_q <= by_b:
+        parts = [text] if by_q <= _ROOM else _split(text, _ROOM, _q_size)
+        return [f"=?utf-8?q?{''.join([_Q[octet] for octet in part.encode()])}?=" for part in parts]
+    parts = [text] if by_b <= _ROOM else _split(text, _ROOM // 4 * 3, _octets)
+    return [f"=?utf-8?b?{b64encode(part.encode()).decode()}?=" for part in parts]
 
 
-def _q(character: str) -> str:
-    if character == " ":
-        return "_"
-    return "".join(chr(byte) if byte in _Q_PLAIN else f"={byte:02X}" for byte in character.encode())
+def _octets(character: str) -> int:
+    return len(character.encode())
 
 
-def _chunks(units: list[str], room: int, *, octets: bool = False) -> list[str]:
-    """`units` joined to strings of at most `room` characters (or UTF-8 octets) without splitting one."""
-    chunks: list[str] = [""]
-    used = 0
-    for unit in units:
-        size = len(unit.encode()) if octets else len(unit)
-        if used + size > room:
-            chunks.append("")
-            used = 0
-        chunks[-1] += unit
-        used += size
-    return chunks
+def _q_size(character: str) -> int:
+    return sum(len(_Q[octet]) for octet in character.encode())
+
+
+def _split(text: str, room: int, size: Callable[[str], int]) -> list[str]:
+    """`text` in parts of at most `room` each, never inside a character (RFC 2047 section 5)."""
+    parts: list[str] = []
+    start = used = 0
+    for place, character in enumerate(text):
+        needed = size(character)
+        if used + needed > room:
+            parts.append(text[start:place])
+            start, used = place, 0
+        used += needed
+    return [*parts, text[start:]]

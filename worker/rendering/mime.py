@@ -13,23 +13,28 @@ QP_LINE: Final = 76
 
 # Forbidden in any text: controls but tab and line feed (NUL among them), half characters. Each becomes U+FFFD.
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
-_ESCAPED = re.compile(rb"[^\t\n !-<>-~]+")
+_FINE = bytes(octet for octet in range(256) if not _FORBIDDEN.match(chr(octet)))
+_WIDE = re.compile(rb"[\x80-\xff]+")
 # As much as fits before a soft break, ending neither inside an "=XX" nor where the next line would begin with "From ".
 _PIECE = re.compile(rb".{1,75}(?<!=)(?<!=.)(?!From )")
-# What software on the way likes to change: mbox turns "From " into ">From ", some relays cut white space at line ends.
-_AWKWARD = re.compile(r"^From |[ \t]$", re.MULTILINE)
 
 
 def clean(text: str) -> str:
     """`text` with line ends as LF, exactly one at its end, and U+FFFD for what may not stand in a message."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _FORBIDDEN.sub("\ufffd", text.rstrip("\n")) + "\n"
+    text = text.rstrip("\n") + "\n"
+    try:
+        if not text.encode().translate(None, _FINE):
+            return text
+    except UnicodeEncodeError:  # a surrogate
+        pass
+    return _FORBIDDEN.sub("\ufffd", text)
 
 
 def part(subtype: bytes, text: str) -> bytes:
     """One body part with its header; `text` comes from `clean`."""
-    if text.isascii() and len(max(text.split("\n"), key=len)) <= QP_LINE and not _AWKWARD.search(text):
+    if text.isascii() and _travels(text):
         way, body = b"7bit", text[:-1].encode().replace(b"\n", b"\r\n")
     else:
         way, body = b"quoted-printable", quoted_printable(text)
@@ -37,20 +42,25 @@ def part(subtype: bytes, text: str) -> bytes:
     return b"%s%s\r\n" % (head, body)
 
 
+def _travels(text: str) -> bool:
+    """Whether ASCII text arrives as it stands: mbox software changes "From ", some relays cut white space at line ends."""
+    fits = len(max(text.split("\n"), key=len)) <= QP_LINE
+    return fits and not (" \n" in text or "\t\n" in text or "\nFrom " in text or text.startswith("From "))
+
+
 def quoted_printable(text: str) -> bytes:
     """RFC 2045 6.7: lines of at most 76, every octet recoverable, none that software on the way likes to change."""
-    raw = _ESCAPED.sub(lambda run: b"=" + run[0].hex("=").upper().encode(), text[:-1].encode())
-    return b"\r\n".join([_line(line) for line in raw.split(b"\n")])
+    raw = b"\n" + text.encode().replace(b"=", b"=3D")
+    if not text.isascii():
+        raw = _WIDE.sub(_hex, raw)
+    # Rule 3: white space at a line's end does not survive the way.
+    raw = raw.replace(b" \n", b"=20\n").replace(b"\t\n", b"=09\n").replace(b"\nFrom ", b"\n=46rom ")
+    lines = raw.split(b"\n")[1:-1]
+    return b"\r\n".join([line if len(line) <= QP_LINE else b"=\r\n".join(_PIECE.findall(line)) for line in lines])
 
 
-def _line(line: bytes) -> bytes:
-    if line[-1:] in (b" ", b"\t"):  # rule 3: white space at a line's end does not survive the way
-        line = line[:-1] + b"=%02X" % line[-1]
-    if line.startswith(b"From "):
-        line = b"=46" + line[1:]
-    if len(line) <= QP_LINE:
-        return line
-    return b"=\r\n".join(_PIECE.findall(line))
+def _hex(run: re.Match[bytes]) -> bytes:
+    return b"=" + run[0].hex("=").upper().encode()
 
 
 def boundary(seed: str, bodies: tuple[bytes, ...]) -> bytes:

@@ -12,6 +12,8 @@ holiday reply answers it, and has no List-Id, because it belongs to no list.
 
 import re
 from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
@@ -91,57 +93,83 @@ def _subject(making: Making, used: Words) -> str:
 
 
 def _fields(making: Making, used: Words) -> list[bytes]:
-    name, fields = "", []
-    try:
-        for name, write in _FIELDS:
-            field = write(name, making, used)
-            if field:
-                fields.append(field)
-    except Flaw as flaw:
-        raise TemplateFault(f"header {name}", 0, flaw.message) from None
+    fields: list[bytes] = []
+    for name, write in _FIELDS:
+        try:
+            fields.append(write(making, used))
+        except Flaw as flaw:
+            raise TemplateFault(f"header {name}", 0, flaw.message) from None
     return fields
 
 
-def _date(name: str, making: Making, _: Words) -> bytes:
-    return headers.folded(name, [header_date(making.date)])
+# Fields that thousands of letters share are written once; none of these holds a signer's data.
+_shared = lru_cache(maxsize=1024)
 
 
-def _from(name: str, making: Making, _: Words) -> bytes:
+@_shared
+def _date_field(moment: datetime) -> bytes:
+    return headers.folded("Date", [header_date(moment)])
+
+
+@_shared
+def _office_field(shown: str, mailbox: str) -> bytes:
+    return headers.mailbox("To", headers.one_line(shown), addresses.wire_address(mailbox))
+
+
+@_shared
+def _reply_to_field(desk: str) -> bytes:
+    return headers.folded("Reply-To", [addresses.wire_address(desk)])
+
+
+@_shared
+def _list_id_field(given: str) -> bytes:
+    return headers.folded("List-Id", [addresses.list_id(given)])
+
+
+@_shared
+def _sender(address: str) -> str:
+    return addresses.wire_address(address)
+
+
+def _date(making: Making, _: Words) -> bytes:
+    return _date_field(making.date)
+
+
+def _from(making: Making, _: Words) -> bytes:
     frame = making.frame
     known = {"{signer}": making.signer.name, "{campaign}": frame.name}
     # One pass, so that a signer who is called "{campaign}" stays called so.
     shown = _PLACE.sub(lambda place: known[place[0]], frame.sender_pattern) if making.office else frame.name
-    return headers.mailbox(name, headers.one_line(shown), addresses.wire_address(frame.sender))
+    return headers.mailbox("From", headers.one_line(shown), _sender(frame.sender))
 
 
-def _reply_to(name: str, making: Making, _: Words) -> bytes:
-    desk = making.frame.reply_to
-    return headers.folded(name, [addresses.wire_address(desk)]) if desk else b""
+def _reply_to(making: Making, _: Words) -> bytes:
+    return _reply_to_field(making.frame.reply_to) if making.frame.reply_to else b""
 
 
-def _to(name: str, making: Making, _: Words) -> bytes:
+def _to(making: Making, _: Words) -> bytes:
     office, signer = making.office, making.signer
     if office is None:
-        return headers.mailbox(name, headers.one_line(signer.name), addresses.wire_address(signer.email))
+        return headers.mailbox("To", headers.one_line(signer.name), addresses.wire_address(signer.email))
     shown = office.holder or ", ".join(filter(None, (office.title, office.organisation)))
-    return headers.mailbox(name, headers.one_line(shown), addresses.wire_address(office.mailbox))
+    return _office_field(shown, office.mailbox)
 
 
-def _message_id(name: str, making: Making, _: Words) -> bytes:
-    return headers.folded(name, [addresses.message_id(making.message_id)])
+def _subject_field(making: Making, used: Words) -> bytes:
+    return headers.unstructured("Subject", _subject(making, used))
 
 
-def _list_id(name: str, making: Making, _: Words) -> bytes:
+def _message_id(making: Making, _: Words) -> bytes:
+    return headers.folded("Message-ID", [addresses.message_id(making.message_id)])
+
+
+def _list_id(making: Making, _: Words) -> bytes:
     given = making.frame.list_id
-    return headers.folded(name, [addresses.list_id(given)]) if given and making.office else b""
+    return _list_id_field(given) if given and making.office else b""
 
 
-def _auto_submitted(_: str, making: Making, __: Words) -> bytes:
+def _auto_submitted(making: Making, _: Words) -> bytes:
     return b"" if making.office else b"Auto-Submitted: auto-generated\r\n"
-
-
-def _subject_field(name: str, making: Making, used: Words) -> bytes:
-    return headers.unstructured(name, _subject(making, used))
 
 
 _FIELDS: Final = (

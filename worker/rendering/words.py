@@ -1,13 +1,10 @@
 """The names a template may use, and the value that holds them.
 
-A template sees plain values only: text, numbers, lists of text. What has attributes is a `Fields`, and the sandbox reads
-attributes of nothing else, so there is no object from which a template could climb into Python.
+A template sees plain values only: text, numbers, lists of text. `signer.name` is one variable with a dot in it: it is
+looked up under one name, so no attribute of any object is read and there is nothing to climb into Python from.
 """
 
 from collections.abc import Mapping
-from typing import Any
-
-from worker.rendering.faults import Flaw
 
 ROOTS: Mapping[str, frozenset[str]] = {
     "signer": frozenset({"name", "country", "city", "comment"}),
@@ -26,14 +23,11 @@ LOOP = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "
 """What `loop` tells inside a `for`."""
 
 
-class Fields:
-    """A name with attributes. It cannot be printed or iterated itself: its own text would differ from run to run."""
+def variable(root: str, attribute: str) -> str:
+    """The one name under which the compiled template looks up `root.attribute`; no template can write it itself."""
+    return f"__{root}__{attribute}"
 
-    __slots__ = ("_items", "_name")
 
-    def __init__(self, name: str, items: Mapping[str, Any]) -> None:
-        self._name = name
-        self._items = items
-
-    def __str__(self) -> str:
-        raise Flaw(f"{self._name} cannot be written itself, only its parts, such as {self._name}.{min(self._items)}")
+def is_reserved(name: str) -> bool:
+    """Whether a template may not use `name` because it could be mistaken for a `variable`."""
+    return name.startswith("__")
