@@ -76,10 +76,10 @@ def read_address(text: str, domains: Domains) -> Address:
 
 
 def _local(local: str) -> str:
-    if len(local) <= _LOCAL_LONGEST and _PLAIN_LOCAL.match(local):
-        return local
-    if not local.isascii() and len(local.encode(errors="replace")) > _LOCAL_LONGEST:
+    if len(local.encode(errors="replace")) > _LOCAL_LONGEST:
         raise NotAnAddress("the part before the @ is too long")
+    if _PLAIN_LOCAL.match(local):
+        return local
     try:
         return validate_email(f"{local}@domain.test", check_deliverability=False, test_environment=True).local_part
     except (EmailNotValidError, UnicodeError) as exc:

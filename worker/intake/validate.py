@@ -23,9 +23,10 @@ COMMENT_LINES = 60
 _RAW_LONGEST = 20_000  # nothing longer is even normalised: NFC of some texts is slow
 
 _SEPARATORS = "\u2028\u2029"
+_FILLERS = "\u115f\u1160\u3164\uffa0"  # letters by their category, and invisible
 _BIDI = "\u202a-\u202e\u2066-\u2069"
 _FORBIDDEN = re.compile(
-    f"[\x00-\x1f\x7f-\x9f{_SEPARATORS}{_BIDI}\ufeff\ufff9-\ufffb\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff]"
+    f"[\x00-\x1f\x7f-\x9f{_SEPARATORS}{_BIDI}{_FILLERS}\ufeff\ufff9-\ufffb\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff]"
 )
 _SPACES = re.compile(r"\s+")
 _BREAKS = re.compile("\r\n|[\r\n\x0b\x0c\x85\u2028\u2029]")
@@ -137,7 +138,7 @@ def _city(text: str) -> str:
 
 
 def _country(text: str) -> str:
-    code = text.strip().upper()
+    code = text.strip().upper() if text.isascii() else ""
     if code not in COUNTRIES:
         raise ValueError("must be the two letters of a country (ISO 3166), like DE")
     return code
