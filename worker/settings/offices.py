@@ -74,7 +74,9 @@ class OfficeKeys(Section):
     source: Line = Field(default="", description="Where the mailbox was found.")
     as_of: date | None = Field(default=None, description="When it was found.")
     hours: HoursField = Field(default=WORKING_WEEK, description='When letters may arrive, or `"always"`.')
-    salutation: Line = Field(default="", description="Used where no holder is named; unset: the language's own.")
+    salutation: Line = Field(
+        default="", description='Used where no holder is named; `""`: the usual one of the language.'
+    )
     holders: tuple[HolderKeys, ...] = Field(default=(), description="The people in it, with dates.")
     tags: tuple[Slug, ...] = Field(default=(), description="Names by which a campaign may choose several offices.")
     accepts_letters: bool = Field(
