@@ -5,7 +5,7 @@
 Promises
 - 250 after the final dot means that message and envelope are on the disk (see `maildir.py`). When they cannot be stored
   the reply is 452 4.3.1, nothing is kept, and the next letter is tried afresh.
-- With `--defer-share` that share of letters, chosen by a hash of the Message-ID, gets "451 4.3.0" at the first try and
+- With `--defer-share` that share of letters, chosen by a hash of the Message-ID, gets "451 4.0.0" at the first try and
   is accepted at any later one, also by a restarted sink.
 - It offers SIZE, 8BITMIME, SMTPUTF8 and PIPELINING: aiosmtpd reads commands one by one from a buffer that it never
   drops, which is what RFC 2920 asks of a server.
@@ -38,7 +38,7 @@ HOST = "127.0.0.1"
 NAME = "sink.rehearsal.invalid"
 SIZE_LIMIT = 32 * 1024 * 1024
 ACCEPTED = "250 2.0.0 Kept as"
-DEFERRED = "451 4.3.0 Try again later (the rehearsal sink was asked to defer this letter once)"
+DEFERRED = "451 4.0.0 Try again later (the rehearsal sink was asked to defer this letter once)"
 NO_ROOM = "452 4.3.1 Cannot store the letter"
 _READ_AHEAD = 256 * 1024
 _DRAIN_S = 5.0
