@@ -33,6 +33,7 @@ READING = "lettershop_reading"
 """The execution option of a transaction that only reads."""
 
 _BUSY_S = 30
+POOL_SIZE, POOL_OVERFLOW = 5, 25
 _OLDEST_SERVER = 15
 _SETTINGS = (
     "PRAGMA journal_mode=WAL",
@@ -119,8 +120,8 @@ def make_engine(url: str, *, create: bool = False, foreign_keys: bool = True) ->
             "sqlite://",
             creator=lambda: _sqlite(url, create=create, foreign_keys=foreign_keys),
             poolclass=sa.QueuePool,
-            pool_size=5,
-            max_overflow=25,
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_OVERFLOW,
             hide_parameters=True,  # a failed statement's values are not for logs
         )
         event.listen(engine, "begin", _begin_on_sqlite)
@@ -128,8 +129,8 @@ def make_engine(url: str, *, create: bool = False, foreign_keys: bool = True) ->
     return sa.create_engine(
         parsed,
         connect_args=_SERVER_OPTIONS,
-        pool_size=5,
-        max_overflow=25,
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_OVERFLOW,
         pool_pre_ping=True,
         hide_parameters=True,
     )

@@ -41,14 +41,18 @@ def test_what_is_written_can_be_read(ledger: Ledger) -> None:
 
 
 def test_a_block_that_raises_writes_nothing(ledger: Ledger) -> None:
-    with pytest.raises(ZeroDivisionError), ledger.write() as connection:
-        connection.execute(campaigns.insert().values(slug="library"))
-        _ = 1 / 0
+    def write() -> None:
+        with ledger.write() as connection:
+            connection.execute(campaigns.insert().values(slug="library"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write()
     assert _slugs(ledger) == []
 
 
 def test_a_reading_cannot_write(ledger: Ledger) -> None:
-    with pytest.raises(DBAPIError, match="(?i)read-?only"), ledger.read() as connection:
+    with pytest.raises(DBAPIError, match=r"(?i)read-?only"), ledger.read() as connection:
         connection.execute(campaigns.insert().values(slug="library"))
     with ledger.write() as connection:  # the connection goes back to the pool as good as new
         connection.execute(campaigns.insert().values(slug="library"))
@@ -81,14 +85,13 @@ def test_writers_from_many_threads_all_commit(ledger: Ledger) -> None:
 
 
 def test_a_broken_rule_is_the_callers_and_passes_through(ledger: Ledger) -> None:
-    for repetition in range(2):
-        try:
-            with ledger.write() as connection:
-                connection.execute(campaigns.insert().values(slug="s3cret"))
-        except IntegrityError as exc:
-            assert repetition == 1
-            assert "parameters" in str(exc)  # SQLAlchemy says that it hides them
-            assert "('s3cret'," not in str(exc)
+    def write() -> None:
+        with ledger.write() as connection:
+            connection.execute(campaigns.insert().values(slug="s3cret"))
+
+    write()
+    with pytest.raises(IntegrityError, match="parameters hidden"):
+        write()
     assert _slugs(ledger) == ["s3cret"]
 
 
@@ -119,7 +122,7 @@ def test_mode_and_keys_must_be_the_ledgers(ledger: Ledger, ledger_keys: Keys, tm
 
 
 def test_what_is_not_there_is_not_made(tmp_path: Path, ledger_keys: Keys) -> None:
-    with pytest.raises(RefusedByState, match="there is no ledger at .*: run `lettershop migrate`"):
+    with pytest.raises(RefusedByState, match=r"there is no ledger at .*: run `lettershop migrate`"):
         Ledger.open(f"sqlite:///{tmp_path / 'none.db'}", ledger_keys, "rehearsal")
     assert not (tmp_path / "none.db").exists()
     with pytest.raises(Failed, match="cannot be opened"):

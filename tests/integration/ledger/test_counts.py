@@ -2,6 +2,7 @@
 
 import threading
 
+import pytest
 import sqlalchemy as sa
 
 from tests.integration.ledger.sample import fill
@@ -57,12 +58,13 @@ def test_a_reading_is_base_and_deltas(ledger: Ledger) -> None:
 
 
 def test_a_delta_of_a_transaction_that_fails_was_never_there(ledger: Ledger) -> None:
-    try:
+    def write() -> None:
         with ledger.write() as connection:
             counts.add(connection, {MAYOR: 1})
             raise ZeroDivisionError
-    except ZeroDivisionError:
-        pass
+
+    with pytest.raises(ZeroDivisionError):
+        write()
     assert _deltas(ledger) == 0
 
 

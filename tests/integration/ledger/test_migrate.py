@@ -53,11 +53,11 @@ def _catalogue(connection: sa.Connection) -> set[tuple[str, ...]]:
     else:
         found = set()
         for query in (
-            "SELECT 'column', table_name, column_name, data_type, is_nullable, coalesce(column_default, '')"
-            " FROM information_schema.columns WHERE table_schema = 'public'",
+            """SELECT 'column', table_name, column_name, data_type, is_nullable, coalesce(column_default, '')
+               FROM information_schema.columns WHERE table_schema = 'public'""",
             "SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
-            "SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
-            " WHERE connamespace = 'public'::regnamespace",
+            """SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+               WHERE connamespace = 'public'::regnamespace""",
             "SELECT 'sequence', sequencename, data_type::text FROM pg_sequences WHERE schemaname = 'public'",
         ):
             found |= {tuple(row) for row in connection.execute(sa.text(query))}
