@@ -119,7 +119,7 @@ SCENARIOS: dict[str, dict[str, Sequence[Action | None]]] = {
     "refuses_first_recipient": {"RCPT": [Say(b"550 5.1.1 no such user")]},
     "refuses_second_recipient": {"RCPT": [None, Say(b"550 5.1.1 no such user")]},
     "refuses_sender": {"MAIL": [Say(b"550 5.7.1 not you")]},
-    "defers_content": {"DOT": [Say(b"451 4.3.0 try again later")]},
+    "defers_content": {"DOT": [Say(b"451 4.0.0 try again later")]},
     "refuses_content": {"DOT": [Say(b"554 5.7.1 reads like spam")]},
 }
 

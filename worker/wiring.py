@@ -178,6 +178,7 @@ def build_house(home: Home, ledger: Ledger, draining: Callable[[], bool]) -> Hou
     url = home.settings.ledger.url
     return House(
         plan=plan_of(home),
+        ledger_id=ledger.ledger_id,
         committer=Committer(lambda: connect_hot(url)),
         now_us=ledger.now_us,
         clock=clock,

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import uvloop
 
 from worker.domain.errors import LettershopError
-from worker.ledger import counts
+from worker.ledger import counts, witness
 from worker.ledger.book import Ledger
 from worker.pacing import PacingAway
 from worker.rounds import House, Report, clear_up, run_round, stage
@@ -86,6 +86,7 @@ class Engine:
     async def _open(self) -> None:
         self.house: House = build_house(self._home, self._ledger, self._draining.is_set)
         self.pins = Pins(self.house.committer)
+        await self._witness()
         self._ticker = asyncio.create_task(self._tick())
 
     async def _tick(self) -> None:
@@ -96,6 +97,7 @@ class Engine:
             await self._guarded(clear_up(self.house), None)
             await self._guarded(self._stage(), None)
             await self.house.relays.sweep(self.house.clock.monotonic())
+            await self._guarded(self._witness(), None)
             turn += 1
             if turn % FOLD_EVERY == 0:
                 await self._guarded(asyncio.to_thread(self.fold), None)
@@ -108,6 +110,14 @@ class Engine:
             for slot in await stage(self.house, (kind,)):
                 if await self.house.pacer.ring_once(slot, RING_TTL_S):
                     await asyncio.to_thread(self._wake, kind == "signers")
+
+    async def _witness(self) -> None:
+        """Compare the ledger with what Redis and `var/` remember of it. Raises RefusedByState where it has forgotten."""
+        file, ledger = self._home.var / "witness.json", self._ledger
+        seen = await self.house.pacer.highest_round(ledger.ledger_id) or 0
+        seen = max(seen, await asyncio.to_thread(witness.read, file, ledger.ledger_id))
+        await asyncio.to_thread(witness.refuse_behind, ledger, seen)
+        await asyncio.to_thread(witness.note, file, ledger.ledger_id, seen)
 
     async def _guarded(self, work: Coroutine[Any, Any, _T], otherwise: _T) -> _T:
         """A part that is away is said once, not at every tick; the work is tried again by the next one."""

@@ -66,6 +66,7 @@ class House:
     """The parts of one process, shared by its rounds. `now_us` is the ledger's clock, `clock` measures durations."""
 
     plan: Plan
+    ledger_id: str
     committer: "Committer"
     now_us: Callable[[], int]
     clock: Clock

@@ -24,6 +24,7 @@ from worker.domain.verdict import Kind as VerdictKind
 from worker.domain.verdict import Reply, Scope, Stage, Verdict
 from worker.ledger.hot import Claimed, Effect, LedgerAway, Outcome, Start
 from worker.ledger.hot.lanes import Gate, Opened, close_round, open_round
+from worker.pacing import PacingAway
 from worker.rounds.after import Situation, decide
 from worker.rounds.choose import choose
 from worker.rounds.house import House, Kind
@@ -49,7 +50,7 @@ class Report:
 
 
 async def run_round(house: House, pins: Pins, kinds: Sequence[Kind]) -> Report:
-    """Open a round in the best lane of these kinds and run it to its end. Raises `LedgerAway`, `PacingAway`."""
+    """Open a round in the best lane of these kinds and run it to its end. Raises `LedgerAway`."""
     asked_at, now_us = house.clock.monotonic(), house.now_us()
     plan, now = house.plan, house.now()
     opened: Opened | None = await house.committer.call(
@@ -61,6 +62,8 @@ async def run_round(house: House, pins: Pins, kinds: Sequence[Kind]) -> Report:
     round_ = _Round(house, pins, opened)
     try:
         await round_.work()
+    except PacingAway as exc:
+        round_.report.trouble = str(exc)
     finally:
         await round_.close()
     return round_.report
@@ -84,6 +87,7 @@ class _Round:
     # -- the order of events ------------------------------------------------------------------------------------------
     async def work(self) -> None:
         """Send what there is leave for, until there is nothing more or the round's time is over."""
+        await self.house.pacer.note_round(self.house.ledger_id, self.place.round_id)  # before anything is sent
         while not self._ends():
             granted = await self.supply.next()
             if not granted:

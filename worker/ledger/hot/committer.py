@@ -1,9 +1,9 @@
 """One thread that commits for all connections of a process.
 
 It never waits for company: it takes what gathered while the last commit ran and commits that together. A member whose
-row does not match is answered False and hurts nobody; if the transaction fails, the members are tried one by one, each
-repeatable, because a commit can be durable though its acknowledgement was lost. Where even one alone fails, its asker
-gets `LedgerAway` and decides; the connection is opened anew for the next group.
+row does not match is answered False and hurts nobody; if the transaction fails, the members are tried one by one on a new
+connection. Each is repeatable, because a commit can be durable though its acknowledgement was lost. Where one alone fails
+again, its asker gets `LedgerAway` and decides.
 
 While a group runs, askers wait on futures of their event loop; one wake-up of the loop answers a whole group.
 """
@@ -89,15 +89,18 @@ class Committer:
     def _settle(self, group: list[_Asked]) -> None:
         try:
             answers = self._apply(group)
-        except Exception as exc:  # noqa: BLE001  (whatever failed, each asker must be answered)
-            if len(group) > 1:
-                for asked in group:
-                    self._settle([asked])
-            else:
-                group[0].trouble = exc
+        except Exception:  # noqa: BLE001  (whatever failed, each asker must be answered)
+            for asked in group:
+                self._settle_alone(asked)
             return
         for asked, answer in zip(group, answers, strict=True):
             asked.answer = answer
+
+    def _settle_alone(self, asked: _Asked) -> None:
+        try:
+            (asked.answer,) = self._apply([asked])
+        except Exception as exc:  # noqa: BLE001  (the asker decides what it means)
+            asked.trouble = exc
 
     def _apply(self, group: list[_Asked]) -> list[list[Any]]:
         try:

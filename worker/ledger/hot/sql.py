@@ -139,9 +139,10 @@ DEAD_CLAIMS = """
 SELECT id, campaign_id, sendout_id, addressee, suspect, state, attempts FROM letters WHERE claim = ?
 """
 
-SUSPECT = (
-    "UPDATE letters SET state = 'queued', claim = NULL, suspect = ? WHERE id = ? AND state = 'claimed' AND claim = ?"
-)
+SUSPECT = """
+UPDATE letters SET state = 'queued', claim = NULL, suspect = ? WHERE id = ? AND state = 'claimed' AND claim = ?
+RETURNING id
+"""
 
 FAULTY = """
 UPDATE letters SET state = 'faulty', claim = NULL, ended_at = ?, reason = 'workers died with it'
