@@ -98,7 +98,10 @@ def test_a_spoilt_log_fails_with_the_servers_own_words(own_redis_server):
     with dial(own_redis_server) as client:
         client.set("a", "b")
     own_redis_server.stop()
-    (log,) = own_redis_server.directory.glob("**/*.incr.aof")
+    # Redis 7 and Valkey keep theirs in a directory of its own, Redis 6 in one file
+    (log,) = [
+        path for pattern in ("*.incr.aof", "appendonly.aof") for path in own_redis_server.directory.rglob(pattern)
+    ]
     log.write_bytes(b"this is not a log\r\n" * 3)
     with pytest.raises(Failed, match=r"last words(.|\n)*[Bb]ad file format"):
         own_redis_server.start()
