@@ -17,6 +17,14 @@ _WORDS = {
     "string_too_short": "is empty",
     "timezone_aware": "needs a time zone, like 2026-01-31T09:00:00Z or +01:00",
     "model_type": "is a table of keys, not a single value",
+    "dict_type": "is a table of keys, not a single value",
+    "tuple_type": "is a list: write it in square brackets",
+    "string_type": "is a text: write it in quotes",
+    "bool_parsing": "is either true or false",
+    "bool_type": "is either true or false",
+    "int_parsing": "is a whole number",
+    "int_type": "is a whole number",
+    "int_from_float": "is a whole number",
 }
 """Our own words where pydantic's are not for operators."""
 

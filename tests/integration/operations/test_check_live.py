@@ -137,3 +137,12 @@ def test_a_machine_without_a_resolver_is_told(draft, monkeypatch):
     monkeypatch.setattr(dns.resolver, "Resolver", none)
     report = check(draft.load(), ask_dns=True)
     assert any(f.place == "DNS" and "nothing could be asked" in f.message for f in report.warnings)
+
+
+def test_a_test_domain_is_not_asked_for(draft, names):
+    text = (draft.root / OFFICES).read_text()
+    draft.write(OFFICES, text.replace("nato.example", "nato.test"))
+    resolver = dns.resolver.Resolver(configure=False)
+    resolver.nameservers, resolver.port, resolver.lifetime = ["127.0.0.1"], names.port, 5.0
+    check(draft.load(LETTERSHOP_ALLOW_TEST_DOMAINS="true"), ask_dns=True, resolver=resolver)
+    assert "nato.test" not in names.asked

@@ -196,10 +196,18 @@ def test_a_notices_fault_is_told_once_for_all_campaigns(draft):
 
 
 def test_reply_rules_that_are_missing_or_broken(draft):
-    draft.write("config/reply-rules.toml", "[[rules]\n")
+    draft.write("config/reply-rules.toml", "[[rule]\n")
     assert [line for line in errors(draft) if line.startswith("error: config/reply-rules.toml")]
     (draft.root / "config/reply-rules.toml").unlink()
     assert [line for line in errors(draft) if line.startswith("error: config/reply-rules.toml")]
+
+
+def test_reply_rules_with_a_gap(draft):
+    text = (draft.root / "config/reply-rules.toml").read_text()
+    draft.write("config/reply-rules.toml", text[: text.rindex("[[rule]]")])
+    assert [
+        line for line in errors(draft) if line.startswith("error: config/reply-rules.toml: no rule decides every reply")
+    ]
 
 
 # -- keys
