@@ -2,17 +2,18 @@
 
 A letter is made `queued`, due at once. `cancel` takes back what is not sent: queued, claimed and held letters. A letter
 in doubt may have reached its addressee and stays as it is, so that nobody is written to twice; one that is being sent
-ends as its reply says.
+ends as its reply says. Should either be put back into the queue, its `not_after` has passed and it is not sent.
 """
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from worker.domain.states import WRITTEN, Event, State, sources
+from worker.domain.states import WAITING, WRITTEN, Event, State, sources
 from worker.ledger import counts
 from worker.ledger.bulk import insert_rows
 from worker.ledger.keys import Keys
@@ -24,6 +25,8 @@ SIGNER = "signer"
 
 NOT_SENT = tuple(state for state in sources(Event.CANCEL) if state is not State.IN_DOUBT)
 """What the end of a signature takes back."""
+
+_MAY_COME_BACK = (*sorted(WAITING), State.IN_DOUBT)
 
 _COLUMNS = ("signature_id", "addressee", "lane_id", "mac")
 
@@ -128,8 +131,13 @@ def cancel(connection: Connection, signature_ids: Collection[int], reason: str, 
         .with_for_update()
     )
     found = connection.execute(waiting).all()
-    if not found:
-        return 0
+    if found:
+        _cancel(connection, found, reason, at_us)
+    _last_moment(connection, signature_ids, at_us)
+    return len(found)
+
+
+def _cancel(connection: Connection, found: Sequence[Any], reason: str, at_us: int) -> None:
     ended = {"state": State.CANCELLED, "claim": None, "ended_at": at_us, "reason": reason}
     connection.execute(sa.update(letters).where(letters.c.id.in_([row.id for row in found])).values(ended))
     moves: Counter[tuple[int, int, str, str]] = Counter()
@@ -137,7 +145,16 @@ def cancel(connection: Connection, signature_ids: Collection[int], reason: str, 
         moves[row.campaign_id, row.sendout_id, row.addressee, row.state] -= 1
         moves[row.campaign_id, row.sendout_id, row.addressee, State.CANCELLED] += 1
     counts.add(connection, moves)
-    return len(found)
+
+
+def _last_moment(connection: Connection, signature_ids: Collection[int], at_us: int) -> None:
+    """A letter that is being sent now, or is in doubt, may come back to the queue: then it is too late for it."""
+    left = sa.and_(
+        letters.c.signature_id.in_(signature_ids),
+        letters.c.state.in_(_MAY_COME_BACK),
+        sa.or_(letters.c.not_after.is_(None), letters.c.not_after > at_us),
+    )
+    connection.execute(sa.update(letters).where(left).values(not_after=at_us))
 
 
 def office_lanes(connection: Connection) -> Sequence[tuple[int, str]]:

@@ -292,6 +292,10 @@ def test_withdrawing_takes_back_what_is_not_sent(ledger: Ledger, intake: Intake,
     intake.withdraw(signed.signature)
     letter = letters_of(ledger, signed.signature)[0]
     assert letter["state"] == after
+    if after in {"sending", "in_doubt"}:
+        assert letter["not_after"] <= ledger.now_us()  # should it come back to the queue, it is not sent
+    else:
+        assert letter["not_after"] is None
     if after == "cancelled":
         assert (letter["claim"], letter["reason"]) == (None, "withdrawn")
         assert letter["ended_at"] is not None
