@@ -191,7 +191,7 @@ def test_a_notices_fault_is_told_once_for_all_campaigns(draft):
     draft.edit("templates/notices/en/confirm.txt", "{{ token }}", "{{ tokn }}")
     lines = errors(draft)
     assert len(lines) == 1
-    assert lines[0].startswith("error: templates/notices/en/confirm.txt:13: ")
+    assert lines[0].startswith("error: templates/notices/en/confirm.txt:14: ")
     assert "tokn" in lines[0]
 
 
