@@ -144,8 +144,10 @@ def raw_connection(url: str) -> "sqlite3.Connection | psycopg.Connection[Any]":
     with failures(url):
         if dialect_of(url) == "sqlite":
             return _sqlite(url)
-        plain = parse_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-        return psycopg.connect(plain, autocommit=True, **_SERVER_OPTIONS)
+        parsed = parse_url(url)
+        # not as a URL again: SQLAlchemy and libpq disagree on how a space in a password is written
+        place: dict[str, Any] = {**parsed.translate_connect_args(username="user", database="dbname"), **parsed.query}
+        return psycopg.connect(autocommit=True, **{**place, **_SERVER_OPTIONS})
 
 
 def _sqlite(url: str, *, create: bool = False, foreign_keys: bool = True) -> sqlite3.Connection:
