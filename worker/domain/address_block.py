@@ -63,4 +63,5 @@ def frame_of(campaign: Campaign, offices: Mapping[str, Office]) -> Frame:
         list_id=campaign.list_id,
         default_language=campaign.default_language,
         addressees=tuple(addressee_line(offices[each]) for each in campaign.offices),
+        confirm_link=campaign.confirm_link,
     )

@@ -45,6 +45,7 @@ class Frame:
     list_id: str
     default_language: str
     addressees: tuple[str, ...]  # "Secretary General, Council of Europe", in order
+    confirm_link: str = ""  # with {token}: what a notice offers to follow
 
     def __hash__(self) -> int:
         return hash((self.campaign, self.sender, self.subject_tag))
@@ -68,6 +69,11 @@ class Making:
     signer: Person
     language: str
     values: Mapping[str, str] = field(default_factory=dict)
+
+
+def notice_values(part: Frame, token: str) -> dict[str, str]:
+    """What a confirmation notice may say besides the signer's name: the token, and the link that carries it, or ""."""
+    return {"token": token, "link": part.confirm_link.replace("{token}", token)}
 
 
 def message_id(letter: int, mac: bytes, sender: str) -> str:

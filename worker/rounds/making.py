@@ -12,7 +12,7 @@ from worker.delivery import Envelope
 from worker.domain.address_block import block_on, frame_of
 from worker.domain.campaign import Campaign, TextVersion
 from worker.domain.clock import from_us, to_us
-from worker.domain.making import Frame, Making, OfficeBlock, message_id, pin_body
+from worker.domain.making import Frame, Making, OfficeBlock, message_id, notice_values, pin_body
 from worker.ledger.hot import recorded as pins
 from worker.ledger.hot.committer import Committer
 from worker.ledger.hot.values import Claimed
@@ -135,7 +135,7 @@ async def _afresh(house: House, pinned: Pins, claimed: Claimed, slug: str, signe
         text_hash = text.hash
         addressee_pin = await pinned.id_of_text(text, now_us)
         token = await house.committer.call(lambda db: pins.token_of(db, house.keys, wrapped, claimed.signature_id))
-        values = {"token": token}
+        values = notice_values(part, token)
     else:
         day = from_us(now_us).astimezone(plan.offices[claimed.addressee].zone).date()
         block = pinned.block(plan, claimed.addressee, day, campaign)

@@ -94,7 +94,7 @@ class _Round:
                 break
             await self._send_all(deque(granted))
             await self._record()
-        self.report.more = self.supply.more and not self.over
+        self.report.more = self.supply.more and not self.over and not self.supply.trouble
         self.report.trouble = self.supply.trouble
 
     async def _send_all(self, queue: deque[Granted]) -> None:

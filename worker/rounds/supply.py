@@ -23,6 +23,8 @@ AHEAD_S = 2.0
 PATIENCE_S = 5.0
 """A wait up to this is waited for inside the round."""
 
+SETTLING_S = 15.0
+
 MARGIN_S = 1.0
 """A grant with less life left is not used: making the mark takes time too."""
 
@@ -137,17 +139,32 @@ class Supply:
         return [Granted(held[letter], grant) for letter, grant in grants.items() if letter in held], wait
 
     async def _leave(self, wants: Sequence[Want]) -> list[Grant | Wait]:
-        pacer = self.house.pacer
-        try:
+        """Ask, and where Redis is new or has lost its memory, help it and ask again, for as long as a round has patience."""
+        pacer, deadline = self.house.pacer, self.house.clock.monotonic() + SETTLING_S
+        while True:
             try:
                 return list(await pacer.ask(wants))
-            except NeedsRefill:
+            except (NeedsRefill, Settling) as exc:
+                if self.house.draining() or self.house.clock.monotonic() > deadline:
+                    self.trouble = "pacing settles: Redis is new or is being refilled"
+                    return []
+                await self._settle(exc)
+            except PacingAway as exc:
+                self.trouble = str(exc)
+                return []
+
+    async def _settle(self, reason: NeedsRefill | Settling) -> None:
+        try:
+            if isinstance(reason, NeedsRefill):
                 now_us = self.house.now_us()
-                await pacer.refill(await history(self.house, now_us), now_us)
-                return list(await pacer.ask(wants))
-        except (NeedsRefill, Settling, PacingAway) as exc:
+                await self.house.pacer.refill(await history(self.house, now_us), now_us)
+                return
+        except Settling as other:  # another process is faster
+            reason = other
+        except PacingAway as exc:
             self.trouble = str(exc)
-            return []
+            return
+        await asyncio.sleep(min(reason.seconds, PATIENCE_S) if isinstance(reason, Settling) else 0)
 
     async def _claim(self, letters: Sequence[int]) -> list[Claimed]:
         if not letters:

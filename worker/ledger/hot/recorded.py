@@ -7,7 +7,7 @@ from typing import Any
 
 from worker.domain.campaign import TextVersion, canonical, content_hash
 from worker.domain.clock import from_us
-from worker.domain.making import Frame, Making, OfficeBlock, frame, message_id, office_block
+from worker.domain.making import Frame, Making, OfficeBlock, frame, message_id, notice_values, office_block
 from worker.domain.person import Person
 from worker.ledger.hot import sql
 from worker.ledger.hot.database import Database
@@ -68,7 +68,7 @@ def recorded(database: Database, keys: Keys, letter: int, number: int) -> Record
     notice = addressee == SIGNER
     block: OfficeBlock | None = None if notice else office_block(pinned(database, addressee_pin)[1])
     text_hash, text = pinned(database, addressee_pin if notice else text_id)
-    values = {"token": token_of(database, keys, wrapped, signature)} if notice else {}
+    values = notice_values(pinned_frame, token_of(database, keys, wrapped, signature)) if notice else {}
     making = Making(
         letter=letter,
         message_id=message_id(letter, mac, pinned_frame.sender),
