@@ -86,40 +86,43 @@ local function add(name, window, slot, n)
   if redis.call('HLEN', name) > span / w + 32 then prune(name, window) end
 end
 
--- The slots of one window that still count, and their sum.
+-- One window as it stands: its slots as read, and the sum of those that still count.
 local function read(key, window)
-  local w, slots, used = width(window), {}, 0
-  local oldest = now - window * 1e6 - GRACE
-  local flat = redis.call('HGETALL', name_of(epoch, window, key))
-  for i = 1, #flat, 2 do
-    local slot = tonumber(flat[i])
-    if (slot + 1) * w > oldest then
-      local n = tonumber(flat[i + 1])
-      slots[slot], used = n, used + n
-    end
+  local w, used = width(window), 0
+  local slots = redis.call('HGETALL', name_of(epoch, window, key))
+  local oldest = (now - window * 1e6 - GRACE) / w - 1
+  for i = 1, #slots, 2 do
+    if tonumber(slots[i]) > oldest then used = used + tonumber(slots[i + 1]) end
   end
-  return {window = window, width = w, slots = slots, used = used, current = math.floor(now / w)}
+  return {window = window, width = w, slots = slots, oldest = oldest, used = used, taken = 0}
 end
 
--- Microseconds until `need` letters have left the window. Grants of this call only add to the last slot.
+-- The slots that still count, oldest first, as {slot, letters}.
+local function in_order(win)
+  local order = {}
+  for i = 1, #win.slots, 2 do
+    local slot = tonumber(win.slots[i])
+    if slot > win.oldest then order[#order + 1] = {slot, tonumber(win.slots[i + 1])} end
+  end
+  table.sort(order, function(a, b) return a[1] < b[1] end)
+  return order
+end
+
+-- Microseconds until `need` letters have left the window.
 local function until_left(win, need)
   if win.need == need then return win.wait end
-  if not win.order then
-    win.slots[win.current] = win.slots[win.current] or 0
-    win.order = {}
-    for slot in pairs(win.slots) do win.order[#win.order + 1] = slot end
-    table.sort(win.order)
-  end
-  local span, left = win.window * 1e6 + GRACE, 0
-  local wait = span + win.width  -- a limit below one: whatever leaves makes no room
+  win.order = win.order or in_order(win)
+  local span, left, leaves = win.window * 1e6 + GRACE, 0, nil
   for _, slot in ipairs(win.order) do
-    left = left + win.slots[slot]
+    left = left + slot[2]
     if left >= need then
-      wait = (slot + 1) * win.width + span - now
+      leaves = slot[1]
       break
     end
   end
-  win.need, win.wait = need, wait + now - raw
+  if not leaves and left + win.taken >= need then leaves = math.floor(now / win.width) end
+  -- a limit below one: whatever leaves makes no room
+  win.need, win.wait = need, now - raw + span + (leaves and (leaves + 1) * win.width - now or win.width)
   return win.wait
 end
 
@@ -158,8 +161,7 @@ local function take(kind, limits)
     if not done[key] then
       done[key], key.taken = true, key.taken + 1
       for _, win in pairs(key.windows) do
-        win.used = win.used + 1
-        win.slots[win.current] = (win.slots[win.current] or 0) + 1
+        win.used, win.taken = win.used + 1, win.taken + 1
       end
     end
   end
@@ -189,9 +191,17 @@ local function ask()
   return {'ok', epoch, redis.call('HINCRBY', state, 'batch', 1), now, answers}
 end
 
+local function lower(key, at, n)
+  for _, window in ipairs(WINDOWS) do
+    local name, slot = name_of(epoch, window, key), int(math.floor(at / width(window)))
+    local there = tonumber(redis.call('HGET', name, slot) or 0)
+    if there > 0 then redis.call('HINCRBY', name, slot, int(-math.min(n, there))) end
+  end
+end
+
 -- {keys: [name], grants: [[epoch, batch, index, time, [key]]]} -> {'ok', how many were taken back}
 local function give_back()
-  local taken_back = 0
+  local sums, taken_back = {}, 0  -- key -> time -> letters: the grants of one call share their time
   for _, grant in ipairs(arg.grants) do
     local of, batch, index, at = grant[1], int(grant[2]), int(grant[3]), grant[4]
     local marks = prefix .. 'back:' .. of .. ':' .. batch
@@ -199,12 +209,13 @@ local function give_back()
       redis.call('PEXPIRE', marks, int((LATE + 2 * BACK) / 1000))
       taken_back = taken_back + 1
       for _, i in ipairs(grant[5]) do
-        for _, window in ipairs(WINDOWS) do
-          local name, slot = name_of(epoch, window, arg.keys[i]), int(math.floor(at / width(window)))
-          if tonumber(redis.call('HGET', name, slot) or 0) > 0 then redis.call('HINCRBY', name, slot, -1) end
-        end
+        sums[i] = sums[i] or {}
+        sums[i][at] = (sums[i][at] or 0) + 1
       end
     end
+  end
+  for i, times in pairs(sums) do
+    for at, n in pairs(times) do lower(arg.keys[i], at, n) end
   end
   return {'ok', taken_back}
 end
@@ -222,16 +233,26 @@ local function begin()
   return {'ok', now}
 end
 
+-- One window's slots -> letters, from a page's rows.
+local function slots_of(rows, window)
+  local sums, w = {}, width(window)
+  local oldest = now - window * 1e6 - GRACE
+  for _, row in ipairs(rows) do
+    local slot = math.floor(math.min(row[2], now) / w)
+    if (slot + 1) * w > oldest then
+      sums[row[1]] = sums[row[1]] or {}
+      sums[row[1]][slot] = (sums[row[1]][slot] or 0) + row[3]
+    end
+  end
+  return sums
+end
+
 -- {token, page, keys: [name], rows: [[key, time, n]]}: one page of it, counted from 1; a repeated one adds nothing
 local function fill()
   if arg.page <= tonumber(redis.call('HGET', state, 'page')) then return {'ok'} end
-  for _, row in ipairs(arg.rows) do
-    for _, window in ipairs(WINDOWS) do
-      local w = width(window)
-      local slot = math.floor(math.min(row[2], now) / w)
-      if (slot + 1) * w > now - window * 1e6 - GRACE then
-        add(name_of(arg.token, window, arg.keys[row[1]]), window, slot, row[3])
-      end
+  for _, window in ipairs(WINDOWS) do
+    for i, slots in pairs(slots_of(arg.rows, window)) do
+      for slot, n in pairs(slots) do add(name_of(arg.token, window, arg.keys[i]), window, slot, n) end
     end
   end
   redis.call('HSET', state, 'lease', int(now + LEASE), 'page', arg.page)

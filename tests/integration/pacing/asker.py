@@ -17,9 +17,10 @@ async def main(url: str, ledger: str, count: int, window_s: int) -> None:
     sys.stdout.flush()
     sys.stdin.readline()
     limits = (limit("relay:r", count, window_s), limit("mailbox:a", count, 86400))
-    got = back = 0
+    got = back = asked = 0
     while grants := granted(await pacer.ask(wants(7, *limits))):
-        if got % 3 == 0:  # every now and then one is returned, twice, as a repeated close would
+        asked += 1
+        if asked % 3 == 0:  # every now and then one is returned, twice, as a repeated close would
             back += await pacer.give_back(grants[:1])
             back += await pacer.give_back(grants[:1])
             grants = grants[1:]
