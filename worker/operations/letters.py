@@ -37,7 +37,7 @@ class Filter:
 
 def list_letters(ledger: Ledger, wanted: Filter, limit: int = PAGE) -> list[dict[str, Any]]:
     """Up to `limit` letters in the order they were made. Raises BadInput for a state that does not exist."""
-    if wanted.state and wanted.state not in State:
+    if wanted.state and wanted.state not in {state.value for state in State}:
         raise BadInput(f"{wanted.state!r} is no state of a letter; there are: {', '.join(sorted(State))}")
     query = _letters().where(letters.c.id > wanted.after).order_by(letters.c.id).limit(min(limit, LONGEST_PAGE))
     if wanted.state:  # as a literal: SQLite uses a partial index only where it reads the same words

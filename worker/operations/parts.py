@@ -1,6 +1,7 @@
 """Are broker and pacing there? Asked with a short patience, answered with a sentence: what `status` and `check` show."""
 
 import asyncio
+from typing import Any
 from urllib.parse import urlsplit
 
 from worker.domain.errors import LettershopError
@@ -11,11 +12,12 @@ PATIENCE_S = 2.0
 
 def ask_broker(url: str, patience_s: float = PATIENCE_S) -> str:
     """Why the broker at `url` (as kombu writes it) does not answer, or ""."""
-    from kombu import Connection
+    import kombu
 
+    connect: Any = kombu.Connection  # type: ignore[attr-defined]  # it ships half of its types
     transport = {"socket_timeout": patience_s, "socket_connect_timeout": patience_s, "max_retries": 0}
     try:
-        with Connection(url, connect_timeout=patience_s, transport_options=transport) as connection:
+        with connect(url, connect_timeout=patience_s, transport_options=transport) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=patience_s)
             connection.default_channel.close()
     except Exception as exc:  # noqa: BLE001 -- each transport raises its own driver's errors

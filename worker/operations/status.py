@@ -5,7 +5,7 @@ what is due now is counted from the queue's own index. With the ledger away the 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,17 +65,19 @@ class _Due:
         return round(max(0, at_us - self.first_us) / _SECOND_US, 1)
 
 
-def status(home: Home, open_ledger: Callable[[], Ledger], seen: Seen) -> dict[str, Any]:
+def status(home: Home, ledger: Ledger | LettershopError, seen: Seen) -> dict[str, Any]:
     """The whole status as JSON values. Never raises for a part that is away: that part's `ok` is false.
 
-    Keys: mode, at, letters (a number per state), notices (those to signers, which `letters` counts too), offices, due,
-    oldest_due_age_s, in_doubt, last_accept_at, rounds (open now), holds, broker, ledger, pacing.
+    `ledger` is open, or the error that opening it raised. Keys: mode, home, at, letters (a number per state), notices
+    (those to signers, which `letters` counts too), offices, due, oldest_due_age_s, in_doubt, last_accept_at, rounds
+    (open now), holds, broker, ledger, pacing.
     """
     trouble, reading = "", _unread()
     try:
-        with open_ledger() as ledger:
-            trouble = _restored(home, ledger)
-            reading = _read(home, ledger)
+        if isinstance(ledger, LettershopError):
+            raise ledger
+        trouble = _restored(home, ledger)
+        reading = _read(home, ledger)
     except LettershopError as exc:
         trouble = trouble or str(exc)
     return {

@@ -1,0 +1,178 @@
+"""`lettershop letters list|show`: letters one by one, and one letter's whole story."""
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from worker.cli import say
+from worker.cli.frame import JsonOption, frame_of
+from worker.cli.say import Column
+from worker.domain.errors import Failed
+
+if TYPE_CHECKING:
+    from worker.operations.rebuild import Rebuilt
+
+app = typer.Typer(help="Letters one by one.")
+
+
+@app.callback()
+def _group() -> None:
+    """Letters one by one."""
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    state: Annotated[str, typer.Option(help='Like "queued", "sent", "held", "in_doubt".', show_default=False)] = "",
+    office: Annotated[str, typer.Option(help="The office's id.", show_default=False)] = "",
+    campaign: Annotated[str, typer.Option(help="The campaign's slug.", show_default=False)] = "",
+    signature: Annotated[int | None, typer.Option(help="The signature's number.", show_default=False)] = None,
+    after: Annotated[int, typer.Option(help="Begin behind this letter: the next page.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Letters on a page.")] = 50,
+    json: JsonOption = False,
+) -> None:
+    """List letters, a page at a time."""
+    from worker.operations.letters import Filter, list_letters
+
+    wanted = Filter(state, office, campaign, signature, after)
+    with frame_of(context).ledger() as ledger:
+        found = list_letters(ledger, wanted, limit + 1)
+    page, more = found[:limit], len(found) > limit
+    following = page[-1]["id"] if more else None
+    if json:
+        say.as_json({"letters": page, "next_after": following})
+        return
+    say.table(
+        [
+            Column("letter", "right"),
+            Column("state"),
+            Column("office"),
+            Column("tries", "right"),
+            Column("due or ended"),
+            Column("reason"),
+        ],
+        [
+            (
+                str(each["id"]),
+                each["state"],
+                each["office"],
+                str(each["attempts"]),
+                str(each["ended_at"] or each["due_at"] or "-"),
+                each["reason"] or "-",
+            )
+            for each in page
+        ],
+    )
+    if not page:
+        say.note("no letter fits")
+    elif more:
+        say.note(f"there are more: add --after {following}")
+
+
+@app.command("show")
+def show(
+    context: typer.Context,
+    letter: Annotated[int, typer.Argument(help="The letter's number.", show_default=False)],
+    eml: Annotated[
+        bool, typer.Option("--eml", help="Rebuild the message as it was sent, and compare it with its hash.")
+    ] = False,
+    attempt: Annotated[
+        int | None, typer.Option(help="With --eml: of this attempt instead of the last.", show_default=False)
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Show one letter's whole story.
+
+    Where it stands, why it waits, every attempt with its reply. With --eml: the message itself, rebuilt from what was
+    recorded and compared with the recorded hash.
+    """
+    from worker.operations.letters import show_letter
+
+    home = frame_of(context).home()
+    if eml:
+        _eml(context, letter, attempt, json=json)
+        return
+    with frame_of(context).ledger(home) as ledger:
+        found = show_letter(ledger, home, letter)
+    if json:
+        say.as_json(found)
+    else:
+        _print(found)
+
+
+def _eml(context: typer.Context, letter: int, attempt: int | None, *, json: bool) -> None:
+    from worker.operations.rebuild import rebuild
+    from worker.wiring import hot_database
+
+    home = frame_of(context).home()
+    with frame_of(context).ledger(home) as ledger, hot_database(home) as database:
+        made = rebuild(ledger, database, ledger.keys, letter, attempt)
+    if json:
+        say.as_json(_rebuilt(made))
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(made.data)
+        sys.stdout.buffer.flush()
+    if not made.same:
+        raise Failed(
+            f"letter {letter}: this is not what attempt {made.attempt} sent: its recorded hash is {made.recorded_hash},"
+            f" and this message's is {made.hash}"
+        )
+    say.note(f"byte for byte the message of attempt {made.attempt} (hash {made.hash})")
+
+
+def _rebuilt(made: "Rebuilt") -> dict[str, Any]:
+    return {
+        "letter": made.letter,
+        "attempt": made.attempt,
+        "same": made.same,
+        "recorded_hash": made.recorded_hash,
+        "hash": made.hash,
+        "message": made.data.decode("utf-8", "surrogateescape"),
+    }
+
+
+# -- the story ---------------------------------------------------------------------------------------------------------
+def _print(found: Mapping[str, Any]) -> None:
+    say.styled(
+        f"letter [bold]{found['id']}[/] is [bold]{found['state']}[/]"
+        + (f" ({say.plain(found['reason'])})" if found["reason"] else "")
+    )
+    _field("for", f"{found['office']}, in lane {found['lane']}")
+    _field("signed in", f"{found['campaign']}, signature {found['signature']}, send-out {found['sendout']}")
+    _field("made", found["made_at"])
+    for name, key in (("due", "due_at"), ("ended", "ended_at")):
+        if found[key]:
+            _field(name, found[key])
+    for reason in found["waits"]:
+        _field("waits", reason["text"] + (f", until {reason['until']}" if reason["until"] else ""))
+    for attempt in found["attempts_made"]:
+        _attempt(attempt)
+    for entry in found["audit"]:
+        _field("audit", f"{entry['at']} {entry['who']}: {entry['verb']}: {entry['reason']}")
+
+
+def _field(name: str, text: str) -> None:
+    say.styled(f"  [dim]{name:<10}[/] {say.plain(text)}")
+
+
+_COLOURS = {"accept": "green", "defer": "yellow", "refuse": "red", "set_aside": "yellow", "lose": "red"}
+
+
+def _attempt(attempt: Mapping[str, Any]) -> None:
+    colour = _COLOURS.get(attempt["verdict"] or "", "default")
+    when = attempt["ended_at"] or attempt["started_at"] or ""
+    verdict = attempt["verdict"] or "no reply recorded yet"
+    say.styled(
+        f"  [bold]attempt {attempt['number']}[/]  {when}  relay {say.plain(attempt['relay'])}, round {attempt['round']}"
+        f"  [{colour}]{verdict}[/]"
+    )
+    if attempt["verdict"]:
+        reply = " ".join(filter(None, (str(attempt["code"] or ""), attempt["enhanced"], attempt["text"])))
+        say.styled(f"             at {attempt['stage']}: {say.plain(reply or '(the relay said nothing)')}")
+        say.styled(f"             [dim]read by rule {say.plain(attempt['rule'])}, scope {attempt['scope']}[/]")
+    if attempt["steps_ms"]:
+        steps = ", ".join(f"{step} {ms:g} ms" for step, ms in attempt["steps_ms"].items())
+        say.styled(f"             [dim]{steps}[/]")

@@ -1,0 +1,137 @@
+"""What verbs print: rich on a terminal, plain lines in a pipe, JSON where asked. Trouble is one line on standard error."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+_CONSOLE: "Console | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table. `style` is rich's; a `low` column is the first to give way on a narrow terminal."""
+
+    name: str
+    align: Literal["left", "right"] = "left"
+    style: str = ""
+    wrap: bool = False
+
+
+def on_terminal() -> bool:
+    """Whether somebody looks at standard output."""
+    return sys.stdout.isatty()
+
+
+def console() -> "Console":
+    """Rich's console on standard output; one for the process."""
+    global _CONSOLE  # noqa: PLW0603 -- the one terminal there is
+    if _CONSOLE is None:
+        from rich.console import Console
+
+        _CONSOLE = Console(highlight=False, soft_wrap=False)
+    return _CONSOLE
+
+
+def line(text: str = "") -> None:
+    """One line of result, as it is."""
+    print(text, flush=True)
+
+
+def styled(text: str) -> None:
+    """One line with rich's markup, which a pipe never sees. Escape what is not ours with `plain`."""
+    if on_terminal():
+        console().print(text)
+    else:
+        from rich.text import Text
+
+        line(Text.from_markup(text).plain)
+
+
+def plain(text: str) -> str:
+    """`text` safe inside `styled`: its brackets are only brackets."""
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def show(thing: "RenderableType") -> None:
+    """Something of rich's."""
+    console().print(thing)
+
+
+def as_json(value: Any) -> None:
+    """One JSON value: on one line in a pipe, indented for a reader."""
+    print(json.dumps(value, ensure_ascii=False, indent=2 if on_terminal() else None), flush=True)
+
+
+def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], title: str = "") -> None:
+    """A table on a terminal; in a pipe lines of tab-separated values, the names first."""
+    if not on_terminal():
+        line("\t".join(column.name for column in columns))
+        for row in rows:
+            line("\t".join(_one_line(cell) for cell in row))
+        return
+    show(rich_table(columns, rows, title))
+
+
+def rich_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], title: str = "") -> "RenderableType":
+    """The table as rich draws it, for a terminal or for a live display."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, header_style="bold")
+    for column in columns:
+        drawn.add_column(
+            column.name,
+            justify=column.align,
+            style=column.style,
+            no_wrap=not column.wrap,
+            overflow="fold" if column.wrap else "ellipsis",
+        )
+    for row in rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    return drawn
+
+
+def trouble(text: str) -> None:
+    """What went wrong, on standard error: the program's name, then the sentence."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.text import Text
+
+        Console(stderr=True, highlight=False).print(Text("lettershop: ", style="bold red") + Text(text), soft_wrap=True)
+    else:
+        print(f"lettershop: {text}", file=sys.stderr, flush=True)
+
+
+def note(text: str) -> None:
+    """An aside to whoever sits there, on standard error: never part of a result."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def number(n: int, one: str, many: str = "") -> str:
+    """Write `n` with its noun: 1 letter, 2 letters, 1,000 letters."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def span(seconds: float | None) -> str:
+    """A length of time for a reader: "3 s", "12 min", "5 h 10 min", "2 d 4 h"; "" for None."""
+    if seconds is None:
+        return ""
+    whole = int(seconds)
+    if whole < 60:  # noqa: PLR2004
+        return f"{whole} s"
+    minutes, hours, days = whole // 60 % 60, whole // 3600 % 24, whole // 86400
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def _one_line(cell: str) -> str:
+    return cell.replace("\t", " ").replace("\n", " ")
