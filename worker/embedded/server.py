@@ -14,10 +14,11 @@ Promises
 - Two servers never share a directory: a lock, inherited by the server, stands until the last of its processes is gone.
 - Nothing is evicted (`noeviction`): a full memory makes writes fail aloud instead of forgetting counts.
 
-Durability: AOF with `appendfsync everysec`. A reply is given only after the write to the file, so kill -9 of the server
-or of the whole stack forgets nothing; a power cut may forget the last two seconds. That is enough, and `always` would
-put an fsync before every ring: a lost wake-up is rung again within 5 s, the windows of the pacer are refilled from the
-ledger after every restart of the server, and the witness of rounds has its second copy under `var/`.
+Durability: AOF with `appendfsync everysec`. kill -9 or a power cut may forget up to the last two seconds: the server
+puts its write off for so long while an fsync is under way, though it has answered. That is enough here, and `always`
+would put an fsync of the main thread before every ring and every grant: a lost wake-up is rung again within 5 s, the
+windows of the pacer are refilled from the ledger after every restart of the server, and the witness of rounds has its
+second copy under `var/`.
 
 Socket path: the kernel ends it at 107 bytes (103 on macOS). The socket stands in the server's directory where that
 fits, else in `/tmp/lettershop-<uid>-<hash of the directory>/`: every process of the home finds the same one. A

@@ -8,6 +8,7 @@ import pytest
 import redis
 from kombu import Connection
 
+from tests.fixtures.redis import written_down
 from worker.domain.errors import Failed, RefusedByState
 from worker.embedded import server as module
 from worker.embedded.server import SOCKET_PATH_LIMIT, RedisServer, find_binary, wait_until_ready
@@ -35,10 +36,11 @@ def test_only_its_owner_may_dial_it(redis_server):
     assert stat.S_IMODE(redis_server.socket.stat().st_mode) == 0o700
 
 
-def test_kill_minus_nine_forgets_nothing_that_was_answered(own_redis_server):
+def test_kill_minus_nine_forgets_nothing_that_was_written_down(own_redis_server):
     with dial(own_redis_server) as client:
         client.set("kept", "yes")
         before = client.info("server")["run_id"]
+    written_down(own_redis_server)
     own_redis_server.kill()
     own_redis_server.start()
     with dial(own_redis_server) as client:

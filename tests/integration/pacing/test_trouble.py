@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from tests.fixtures.redis import open_windows
+from tests.fixtures.redis import open_windows, written_down
 from tests.integration.pacing.house import START_US, Time, count, dial, granted, limit, play, waits, wants
 from worker.embedded.server import RedisServer
 from worker.pacing import NeedsRefill, Pacer, PacingAway, Settling, connect
@@ -309,6 +309,7 @@ def test_the_witness_only_rises_and_outlives_the_server(own_redis_server):
         for number in (3, 9, 7, 2**53):
             await pacer.note_round("L", number)
         await pacer.note_round("other", 1)
+        written_down(own_redis_server)
         own_redis_server.kill()
         own_redis_server.start()
         assert await pacer.highest_round("L") == 2**53
