@@ -25,7 +25,7 @@ def _gaps(rules: Rules) -> Iterator[str]:
 
 
 def _decided(rules: Rules, stage: Stage, code: int) -> bool:
-    return any(rule.unconditional for rule in rules.by_pair.get((stage, code), ()))
+    return any(rule.unconditional for rule in rules.by_code.get(code, ()) if stage in rule.stages)
 
 
 def _spans(codes: list[int]) -> str:

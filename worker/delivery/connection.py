@@ -17,7 +17,7 @@ import contextlib
 from typing import Self
 
 from worker.delivery import commands
-from worker.delivery.dialogue import Answer, Broken, Dialogue
+from worker.delivery.dialogue import Broken, Dialogue
 from worker.delivery.opening import Opened, open_dialogue
 from worker.delivery.replies import Raw, hide, to_reply
 from worker.delivery.values import DEFAULT_TIMEOUTS, Declined, Envelope, Extensions, Ready, Target, Timeouts, Trouble
@@ -81,17 +81,18 @@ class Connection:
         `Declined` with a reply of code 0 was decided here: the relay was not asked.
         """
         other, ahead = self._envelope, self._ahead
-        self._ahead = None
-        self.steps = {}
+        self._ahead, self.steps = None, {}
         if other is not None or ahead not in (None, envelope):
             self.abandon()  # the relay waits for content that will not come: only closing ends that
             raise Trouble(Stage.MAIL, "another letter was under way on this connection")
         if ahead is not None:
-            return await self._collect(envelope)
+            return self._ready_at_once(envelope) or await self._collect(envelope)
         if (declined := commands.unfit(envelope, self.extensions)) is not None:
             return declined
         self._last = self._clock.monotonic()
-        self._dialogue.poll()
+        if (broken := self._dialogue.quiet()) is not None:
+            self._stage, self._mark = Stage.MAIL, None
+            raise self._trouble(broken)
         if not self.extensions.pipelining:
             return await self._one_by_one(envelope)
         await self._send(commands.group(envelope, self.extensions), 3)
@@ -109,14 +110,12 @@ class Connection:
         if reason := commands.unfit_content(data):
             self.abandon()
             raise Trouble(Stage.CONTENT, "not written", Reply(0, "5.6.0", f"not written: {reason}"))
-        self._dialogue.poll()  # a stray reply that has come by now must not be taken for the answer to this content
-        if self._dialogue.broken is not None:
-            raise self._trouble(self._dialogue.broken)
+        if (broken := self._dialogue.quiet()) is not None:  # a stray reply is no answer to what is written after it
+            raise self._trouble(broken)
         tail, replies = commands.DOT, 1
         if following is not None and self._can_go_along(following):
             tail, replies, self._ahead = tail + commands.group(following, self.extensions), 4, following
-        answer = await self._write(commands.stuff(data), tail, replies)
-        return self._final(answer, envelope)
+        return self._final(await self._write(commands.stuff(data), tail, replies), envelope)
 
     def abandon(self) -> None:
         """Close without a dot: no letter whose content has not been answered is sent by this connection any more."""
@@ -139,26 +138,25 @@ class Connection:
     def _can_go_along(self, following: Envelope) -> bool:
         return self.extensions.pipelining and commands.unfit(following, self.extensions) is None
 
-    async def _write(self, head: bytes, tail: bytes, replies: int) -> Answer:
+    async def _write(self, head: bytes, tail: bytes, replies: int) -> Raw:
         begun = self._clock.monotonic()
         self._mark = self._dialogue.send_content(head, tail, replies)
         try:
             answer = await self._dialogue.answer_to_content(self._timeouts.block, self._timeouts.dot)
         except Broken as exc:
             raise self._trouble(exc) from None
-        written = self._dialogue.passed_at
+        written, self._last = self._dialogue.passed_at, answer[1]
         self.steps["content"] = _us(written - begun)
-        self.steps["dot"] = _us(answer.at - written)
-        self._last = answer.at
-        return answer
+        self.steps["dot"] = _us(self._last - written)
+        return answer[0]
 
-    def _final(self, answer: Answer, envelope: Envelope) -> Reply:
-        reply = hide(to_reply(answer.raw), envelope.recipient)
-        kind = answer.raw.code // 100
+    def _final(self, raw: Raw, envelope: Envelope) -> Reply:
+        reply = hide(to_reply(raw), envelope.recipient)
+        kind = raw.code // 100
         if kind != _OK and kind not in _DECLINES:
             self.abandon()
             raise Trouble(Stage.DOT, "this is no answer to content", reply)
-        if answer.raw.code == _CLOSING:
+        if raw.code == _CLOSING:
             self.abandon()
         return reply
 
@@ -217,6 +215,19 @@ class Connection:
             await self._end_empty(taken=Stage.RCPT in gone_on)
         return declined
 
+    def _ready_at_once(self, envelope: Envelope) -> Ready | None:
+        """The usual case without a wait: all three replies came along with the answer to the last content, and agree."""
+        answers = self._dialogue.at_hand(3)
+        if answers is None:
+            return None
+        (mail, mail_at), (rcpt, rcpt_at), (data, data_at) = answers
+        if mail.code // 100 != _OK or rcpt.code // 100 != _OK or data.code != _START:
+            self._dialogue.put_back(answers)
+            return None
+        self.steps = {"mail": _us(mail_at - self._last), "rcpt": _us(rcpt_at - mail_at), "data": _us(data_at - rcpt_at)}
+        self._stage, self._mark, self._last, self._envelope = Stage.DATA, None, data_at, envelope
+        return _READY
+
     async def _end_empty(self, *, taken: bool) -> None:
         """The relay waits for content of a letter it declined. Without any recipient a lone dot ends that."""
         if taken:
@@ -241,24 +252,24 @@ class Connection:
     async def _answer(self, stage: Stage, seconds: float = 0.0) -> Raw:
         self._stage, self._mark = stage, None
         try:
-            answer = await self._dialogue.answer(
+            raw, at = await self._dialogue.answer(
                 seconds or (self._timeouts.data if stage is Stage.DATA else self._timeouts.command)
             )
         except Broken as exc:
             raise self._trouble(exc) from None
-        self._lap(stage.value, answer.at)
-        return answer.raw
+        self._lap(stage, at)
+        return raw
 
     def _trouble(self, broken: Broken) -> Trouble:
         return Trouble(self.stage, broken.reason, to_reply(broken.raw) if broken.raw else None)
 
-    def _lap(self, step: str, now: float) -> None:
+    def _lap(self, step: Stage, now: float) -> None:
         self.steps[step] = self.steps.get(step, 0) + _us(now - self._last)
         self._last = now
 
 
 def _us(seconds: float) -> int:
-    return max(0, round(seconds * _MILLION))
+    return int(seconds * _MILLION) if seconds > 0 else 0
 
 
 def _goes_on(stage: Stage, raw: Raw) -> bool:

@@ -8,11 +8,13 @@ to content that was written after it.
 
 import asyncio
 from collections import deque
-from typing import NamedTuple
 
 from worker.delivery.replies import Malformed, Raw, ReplyParser
 from worker.delivery.wire import Wire
 from worker.domain.clock import Clock
+
+Answer = tuple[Raw, float]
+"""A reply and when it came (monotonic seconds). Not a class of its own: four are made for every letter."""
 
 _NOT_YET = 1 << 62
 
@@ -23,13 +25,6 @@ class Broken(Exception):
     def __init__(self, reason: str, raw: Raw | None = None) -> None:
         super().__init__(reason)
         self.reason, self.raw = reason, raw
-
-
-class Answer(NamedTuple):
-    """A reply and when it came (monotonic seconds)."""
-
-    raw: Raw
-    at: float
 
 
 class Dialogue:
@@ -79,27 +74,39 @@ class Dialogue:
         """The next reply, within `seconds` from now. Raises `Broken`."""
         if not self._answers and self.broken is None:
             await self._wait(seconds)
+        return self._next()
+
+    async def answer_to_content(self, block: float, dot: float) -> Answer:
+        """The first reply owed to content: `block` seconds for each part the kernel takes up to the mark, then `dot`."""
+        self._block, self._dot = block, dot
+        if not self._answers and self.broken is None:
+            await self._wait(block if self._half_written else dot)
+        self._mark = None
+        return self._next()
+
+    def at_hand(self, n: int) -> list[Answer] | None:
+        """The next `n` replies where all of them have come, else None and nothing is taken."""
+        if len(self._answers) < n:
+            return None
+        take = self._answers.popleft
+        return [take() for _ in range(n)]
+
+    def put_back(self, answers: list[Answer]) -> None:
+        """Undo `at_hand`."""
+        self._answers.extendleft(reversed(answers))
+
+    def _next(self) -> Answer:
         if self._answers:
             return self._answers.popleft()
         assert self.broken is not None
         raise self.broken
 
-    async def answer_to_content(self, block: float, dot: float) -> Answer:
-        """The first reply owed to content: `block` seconds for each part the kernel takes up to the mark, then `dot`."""
-        self._block, self._dot = block, dot
-        try:
-            return await self.answer(block if self._half_written else dot)
-        finally:
-            self._mark = None
-
-    def poll(self) -> None:
-        """Read what has already come."""
+    def quiet(self) -> Broken | None:
+        """Read what has already come. Anything, even a part of a reply, was not asked for and breaks the dialogue."""
         self.wire.poll()
-
-    @property
-    def clean(self) -> bool:
-        """Whether nothing more has come than was asked for, not even a part of a reply."""
-        return self.broken is None and not self._answers and self._parser.idle
+        if self.broken is None and not self._parser.idle:
+            self.end("a reply came that was not asked for")
+        return self.broken
 
     def forget(self) -> None:
         """Discard what was read of the stream so far (RFC 3207 section 4.2)."""
@@ -142,18 +149,19 @@ class Dialogue:
 
     def on_bytes(self, data: bytes) -> None:
         at = self._clock.monotonic()
+        early = self._half_written
         for found in self._parser.feed(data):
-            if self.broken is not None:
-                return
             if isinstance(found, Malformed):
-                self.end(f"malformed reply: {found.reason}", reset=self._half_written)
-            elif self._half_written:
+                self.end(f"malformed reply: {found.reason}", reset=early)
+                return
+            if early:
                 self.end("a reply came before the content was written", found, reset=True)
-            elif self._owed == 0:
+                return
+            if self._owed == 0:
                 self.end("a reply came that was not asked for", found)
-            else:
-                self._owed -= 1
-                self._answers.append(Answer(found, at))
+                return
+            self._owed -= 1
+            self._answers.append((found, at))
         if self._answers:
             self._wake()
 

@@ -12,7 +12,7 @@ import socket
 from dataclasses import dataclass, field
 
 from worker.delivery import commands
-from worker.delivery.dialogue import Answer, Broken, Dialogue
+from worker.delivery.dialogue import Broken, Dialogue
 from worker.delivery.replies import Raw, to_reply
 from worker.delivery.tls import trusted_authorities
 from worker.delivery.values import Extensions, Target, Timeouts, Trouble
@@ -129,7 +129,7 @@ class _Opening:
         raw = await self._ask(Stage.STARTTLS, b"STARTTLS\r\n")
         if raw.code != _GREETED:
             raise Trouble(Stage.STARTTLS, "the relay refuses STARTTLS", to_reply(raw))
-        if not self._dialogue.clean:
+        if self._dialogue.quiet() is not None:
             # What came in clear after the 220 may be somebody else's: never read it as said under TLS.
             raise Trouble(Stage.STARTTLS, "more was sent in clear after the relay agreed to STARTTLS")
         self._dialogue.forget()
@@ -174,10 +174,10 @@ class _Opening:
 
     async def _answer(self, stage: Stage, seconds: float) -> Raw:
         try:
-            answer: Answer = await self._dialogue.answer(seconds)
+            raw, _ = await self._dialogue.answer(seconds)
         except Broken as exc:
             raise Trouble(stage, exc.reason, to_reply(exc.raw) if exc.raw else None) from None
-        return answer.raw
+        return raw
 
     def _lap(self, step: str) -> None:
         now = self._clock.monotonic()

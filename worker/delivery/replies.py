@@ -20,6 +20,7 @@ MAX_TEXT = 1_000
 """Octets of a reply that are kept."""
 
 MASK = "***"
+_KNOWN = 16
 
 _CODES = {b"%d" % code: code for code in range(200, 600)}
 _PRINTABLE = bytes(ord(" ") if b == ord("\t") else b if b in range(0x20, 0x7F) else ord("?") for b in range(256))
@@ -45,10 +46,11 @@ class Malformed:
 class ReplyParser:
     """Turns a stream of bytes into replies. After a `Malformed` it swallows everything."""
 
-    __slots__ = ("_code", "_dead", "_lines", "_rest", "_size")
+    __slots__ = ("_code", "_dead", "_known", "_lines", "_rest", "_size")
 
     def __init__(self) -> None:
         self._rest = b""
+        self._known: dict[bytes, Raw | Malformed] = {}  # a relay says the same few lines again and again
         self._lines: list[bytes] = []
         self._code = 0
         self._size = 0
@@ -66,7 +68,11 @@ class ReplyParser:
         found: list[Raw | Malformed] = []
         *lines, self._rest = (self._rest + data if self._rest else data).split(b"\n")
         for line in lines:
-            reply = self._line(line.removesuffix(b"\r"))
+            reply = self._known.get(line) if not self._lines else None
+            if reply is None:
+                reply = self._line(line.removesuffix(b"\r"))
+                if type(reply) is Raw and len(reply.lines) == 1 and len(self._known) < _KNOWN:
+                    self._known[line] = reply
             if reply is not None:
                 found.append(reply)
                 if isinstance(reply, Malformed):
@@ -115,7 +121,7 @@ def to_reply(raw: Raw) -> Reply:
     if found is None or (raw.code and found[1][0] - 0x30 != raw.code // 100):
         return Reply(raw.code, "", printable(b" ".join(raw.lines)))
     enhanced = found[1]
-    text = b" ".join(line.removeprefix(enhanced).lstrip() for line in raw.lines)
+    text = b" ".join([line.removeprefix(enhanced).lstrip() for line in raw.lines])
     return Reply(raw.code, enhanced.decode(), printable(text))
 
 

@@ -90,15 +90,13 @@ class Rules:
     rules: tuple[Rule, ...]
 
     @cached_property
-    def by_pair(self) -> Mapping[Pair, tuple[Rule, ...]]:
-        """The rules about each (stage, code), in order, none behind one that takes everything."""
-        found: dict[Pair, list[Rule]] = {}
+    def by_code(self) -> Mapping[int, tuple[Rule, ...]]:
+        """The rules about each code, in order. Not by stage as well: an enum's hash costs more than the look."""
+        found: dict[int, list[Rule]] = {}
         for rule in self.rules:
-            for pair in rule.pairs():
-                rules = found.setdefault(pair, [])
-                if not rules or not rules[-1].unconditional:
-                    rules.append(rule)
-        return {pair: tuple(rules) for pair, rules in found.items()}
+            for code in codes_of(rule.codes):
+                found.setdefault(code, []).append(rule)
+        return {code: tuple(rules) for code, rules in found.items()}
 
 
 def codes_of(patterns: Iterable[str]) -> frozenset[int]:

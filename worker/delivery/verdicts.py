@@ -14,8 +14,8 @@ _ASKING = frozenset({Stage.MAIL, Stage.RCPT, Stage.DATA})
 
 def classify(rules: Rules, stage: Stage, reply: Reply) -> Verdict:
     """The verdict on a reply: that of the first rule that fits it, else a careful one named `no-rule`."""
-    for rule in rules.by_pair.get((stage, reply.code), ()):
-        if rule.fits(reply):
+    for rule in rules.by_code.get(reply.code, ()):
+        if stage in rule.stages and rule.fits(reply):
             return Verdict(rule.kind, rule.scope, stage, reply, rule.name)
     return _without_rule(stage, reply)
 

@@ -184,7 +184,7 @@ async def test_a_cancelled_task_closes_the_connection_and_tells_the_stage(action
 @pytest.mark.parametrize(
     ("scenario", "reply"),
     [
-        ("defers_content", Reply(451, "4.3.0", "try again later")),
+        ("defers_content", Reply(451, "4.0.0", "try again later")),
         ("refuses_content", Reply(554, "5.7.1", "reads like spam")),
     ],
 )

@@ -98,14 +98,15 @@ def test_smtputf8_where_it_is_not_offered():
     [
         (b"a\r\n", ""),
         (b"\r\n.\r\n", ""),
-        (b"a\n", "bare CR or LF"),
-        (b"a\rb\r\n", "bare CR or LF"),
-        (b"a\n.\nMAIL FROM:<x@y>\r\n", "bare CR or LF"),
-        (b"a\n\r\r\n", "bare CR or LF"),
-        (b"a\n\r\n\r", "bare CR or LF"),
+        (b"a\n", "end with CRLF"),
+        (b"a\rb\r\n", "end with CRLF"),
+        (b"a\n.\nMAIL FROM:<x@y>\r\n", "end with CRLF"),
+        (b"a\n\r\r\n", "end with CRLF"),
+        (b"a\n\r\n\r", "end with CRLF"),
+        (b"a", "end with CRLF"),
+        (b"a\r\nb", "end with CRLF"),
+        (b"", "end with CRLF"),
         (b"caf\xc3\xa9\r\n", "not 7-bit"),
-        (b"a", "does not end with a line end"),
-        (b"", "does not end with a line end"),
     ],
 )
 def test_content_that_must_not_be_written(data, reason):
@@ -121,6 +122,12 @@ def test_unstuffing_gives_the_content_back_and_no_line_is_a_dot(text):
     lines = stuff(text.encode()).split(b"\r\n")
     assert b"." not in lines
     assert b"\r\n".join(line.removeprefix(b".") for line in lines) == text.encode()
+
+
+@given(st.text("ab.\r\n").map(str.encode))
+def test_content_is_fit_exactly_where_every_line_ends_with_crlf(data):
+    fit = data.endswith(b"\r\n") and not set(data.replace(b"\r\n", b"")) & {10, 13}
+    assert (unfit_content(data) == "") == fit
 
 
 def test_content_without_leading_dots_is_not_copied():
