@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DataError, IntegrityError
@@ -23,6 +24,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from worker.domain.clock import Clock, SystemClock, to_us
 from worker.domain.errors import BadInput, Failed, RefusedByState
 from worker.ledger import admission, holds, sql
+from worker.ledger.bulk import insert_rows
 from worker.ledger.engine import failures, make_engine, parse_url, shown
 from worker.ledger.keys import Keys
 from worker.ledger.migrate import migrate_empty
@@ -31,9 +33,11 @@ from worker.ledger.restore import refuse_running
 from worker.ledger.schema import holds as holds_table
 from worker.ledger.schema import meta, metadata
 
-PAGE = 1_000
+PAGE = 2_000
 WHO = "ledger copy"
 """Who places the hold on the source; that one row is not part of what is copied."""
+
+Rows = list[tuple[Any, ...]]  # in the order of the table's columns
 
 TABLES = tuple(table for table in metadata.sorted_tables if table is not meta)
 
@@ -135,7 +139,7 @@ def _copy_table(
         stored = connection.execute(sa.select(_place.c.after).where(_place.c.table_name == table.name)).scalar()
     after = _decode(stored) if stored else None
     while rows := _page(source, table, after):
-        after = tuple(rows[-1][column.name] for column in table.primary_key)
+        after = _key(table, rows[-1])
         with target.begin() as connection:
             _insert(connection, table, rows)
             place = {"table_name": table.name, "ledger_id": ledger_id, "after": _encode(after)}
@@ -144,24 +148,40 @@ def _copy_table(
         progress(table.name, len(rows))
 
 
-def _insert(connection: Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+def _insert(connection: Connection, table: sa.Table, rows: Rows) -> None:
     try:
-        connection.execute(table.insert(), rows)
-    except (DataError, IntegrityError) as exc:
-        first, last = (_encode(tuple(row[column.name] for column in table.primary_key)) for row in (rows[0], rows[-1]))
+        if connection.dialect.name == "sqlite":
+            insert_rows(connection, table, table.c.keys(), rows)
+        else:
+            _insert_postgresql(connection, table, rows)
+    except (DataError, IntegrityError, psycopg.DataError, psycopg.IntegrityError) as exc:
+        first, last = (_encode(_key(table, row)) for row in (rows[0], rows[-1]))
         raise Failed(
             f"a row of {table.name} between {first} and {last} cannot be stored in the target"
-            f" ({type(exc.orig).__name__}): run `lettershop ledger verify` on the source"
+            f" ({type(getattr(exc, 'orig', exc)).__name__}): run `lettershop ledger verify` on the source"
         ) from exc
 
 
-def _page(connection: Connection, table: sa.Table, after: tuple[Any, ...] | None) -> list[dict[str, Any]]:
+def _insert_postgresql(connection: Connection, table: sa.Table, rows: Rows) -> None:
+    statement = f"COPY {table.name} ({', '.join(table.c.keys())}) FROM STDIN".encode()
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    with driver.cursor() as cursor, cursor.copy(statement) as stream:
+        for row in rows:
+            stream.write_row(row)
+
+
+def _page(connection: Connection, table: sa.Table, after: tuple[Any, ...] | None) -> Rows:
     key = list(table.primary_key)
     query = _rows_of(table).order_by(*key).limit(PAGE)
     if after is not None:
         places = [sa.literal(value, column.type) for value, column in zip(after, key, strict=True)]
         query = query.where(sa.tuple_(*key) > sa.tuple_(*places))
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return [tuple(row) for row in connection.execute(query)]
+
+
+def _key(table: sa.Table, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(value for column, value in zip(table.c, row, strict=True) if column.primary_key)
 
 
 def _rows_of(table: sa.Table) -> sa.Select[Any]:
@@ -188,10 +208,11 @@ def _sum(connection: Connection, table: sa.Table) -> Copied:
     """The number of rows, and the sum of their hashes: no order is needed, for the two databases sort text unlike."""
     total, n, after = 0, 0, None
     while rows := _page(connection, table, after):
-        after = tuple(rows[-1][column.name] for column in table.primary_key)
+        after = _key(table, rows[-1])
         n += len(rows)
-        for row in rows:
-            total += int.from_bytes(hashlib.blake2b(repr(list(row.values())).encode(), digest_size=16).digest(), "big")
+        total += sum(
+            int.from_bytes(hashlib.blake2b(repr(row).encode(), digest_size=16).digest(), "big") for row in rows
+        )
     return Copied(table.name, n, f"{total % 2**128:032x}")
 
 

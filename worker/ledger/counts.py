@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from worker.ledger import sql
 from worker.ledger.schema import count_deltas, counts, letters
 
-FOLD_ROWS = 2_000
+FOLD_ROWS = 500
 """Deltas folded in one transaction: some milliseconds of the ledger's one writer."""
 
 
