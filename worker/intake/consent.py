@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from worker.domain.campaign import Campaign
+from worker.domain.errors import BadInput
+
+_LONGEST = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,13 @@ class Consent:
 
     kind: Literal["send", "yearly"]
     words: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises BadInput for an unknown kind, or for words that could not be shown again as they were."""
+        if self.kind not in {"send", "yearly"}:
+            raise BadInput(f"consents: there is no kind {self.kind!r}; there are send and yearly")
+        if len(self.words) > _LONGEST or not self.words.replace("\n", " ").isprintable():
+            raise BadInput(f"consents: words must have at most {_LONGEST} printable characters and line breaks (\\n)")
 
     def wording(self, campaign: Campaign, language: str) -> dict[str, Any]:
         """What is pinned: the kind, the language and the words."""

@@ -227,6 +227,11 @@ def stated(text: str, what: str) -> str:
     text = text.strip()
     if not text:
         raise BadInput(f"{what} is missing: state {_WHAT[what]}")
+    return remark(text, what)
+
+
+def remark(text: str, what: str) -> str:
+    """A line for the record, perhaps empty. Raises BadInput where it is too long or holds what cannot be printed."""
     if len(text) > _TEXT_LONGEST or not text.isprintable():
         raise BadInput(f"{what}: must have at most {_TEXT_LONGEST} printable characters, in one line")
     return text

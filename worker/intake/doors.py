@@ -13,7 +13,7 @@ from worker.intake.address import LIVE, LIVE_TRIAL, REHEARSAL, NotAnAddress, rea
 from worker.intake.bell import Bell
 from worker.intake.bulk import Row, Seen, submit_rows
 from worker.intake.consent import SEND, Consent
-from worker.intake.desk import Desk, Floor, Made, Origin, stated
+from worker.intake.desk import Desk, Floor, Made, Origin, remark, stated
 from worker.intake.receipt import Ended, Receipt, Tally
 from worker.intake.validate import PersonInput
 from worker.ledger import audit, standing, tokens
@@ -122,6 +122,8 @@ class Intake:
 
     def withdraw(self, signature: int, *, who: str = "signer", reason: str = "") -> Ended:
         """End a signature: what is not sent is cancelled, consents end. Raises BadInput for an unknown id."""
+        remark(who, "who")
+        remark(reason, "reason")
 
         def work(connection: Connection) -> Ended:
             found, at_us = _locked(connection, signature), now_us(connection)
@@ -220,6 +222,8 @@ def _locked(connection: Connection, signature: int) -> Standing:
 
 
 def _erased(connection: Connection, signer: int, who: str, reason: str) -> Ended:
+    remark(who, "who")
+    remark(reason, "reason")
     at_us = now_us(connection)
     done = standing.erase(connection, signer, at_us)
     if done is None:

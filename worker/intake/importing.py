@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from worker.domain.campaign import Campaign
-from worker.domain.errors import RefusedByState
+from worker.domain.errors import Failed, RefusedByState
 from worker.intake import table
 from worker.intake.bulk import Row, chunk_size, prepare, submit_chunk
 from worker.intake.desk import Desk, Floor, Origin, stated
@@ -25,6 +25,8 @@ from worker.intake.receipt import Outcome, Tally
 from worker.intake.table import Record
 from worker.ledger import imports
 from worker.ledger.imports import Import
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
 
 
 class _Writer(Protocol):
@@ -97,18 +99,23 @@ class _Rejected:
 def _rejected_rows(path: Path, columns: tuple[str, ...]) -> Iterator[_Rejected]:
     """Write beside the final name, and move there at the end: a half-written list is never taken for the whole."""
     final, draft = rejected_path(path), path.with_name(f"{path.name}.rejected.csv.part")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([*(name for name in columns if name not in table.OURS), *table.OURS])
-        rejected = _Rejected(writer, columns)
-        yield rejected
-        file.flush()
-        os.fsync(file.fileno())
-    if rejected.rows:
-        draft.replace(final)
-    else:
-        draft.unlink()
+    try:
+        with os.fdopen(os.open(draft, _NEW, 0o600), "w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow([*(name for name in columns if name not in table.OURS), *table.OURS])
+            rejected = _Rejected(writer, columns)
+            yield rejected
+            file.flush()
+            os.fsync(file.fileno())
+        if rejected.rows:
+            draft.replace(final)
+    except OSError as exc:
+        raise Failed(
+            f"{path} could not be read or {final.name} beside it not be written ({exc.strerror});"
+            " run the import again, it goes on where it was"
+        ) from exc
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def rejected_path(path: Path) -> Path:

@@ -128,6 +128,8 @@ def _parsed(line: int, end: int, kept: bytes) -> Record:
 
 
 def _opened(path: Path) -> BinaryIO:
+    if path.exists() and not path.is_file():
+        raise BadInput(f"{path} is not a file; it is read more than once, so it cannot be a pipe")
     try:
         return path.open("rb")
     except OSError as exc:

@@ -71,5 +71,17 @@ def _insert_sqlite(
         connection.exec_driver_sql(sql, (*fixed, *itertools.chain.from_iterable(group)))
 
 
+def select_among(connection: Connection, sql: str, keys: Sequence[bytes], tail: str) -> Sequence[Any]:
+    """The rows of `sql`, which ends with a column's name, where that is one of `keys`.
+
+    `tail` is what follows the condition; a FOR UPDATE in it is for PostgreSQL: SQLite's writer is alone anyway.
+    """
+    if connection.dialect.name == "sqlite":
+        places = ", ".join("?" * len(keys))
+        statement = f"{sql} IN ({places}) {tail.removesuffix('FOR UPDATE')}"
+        return connection.exec_driver_sql(statement, tuple(keys)).all()
+    return connection.exec_driver_sql(f"{sql} = ANY(%s::bytea[]) {tail}", (list(keys),)).all()
+
+
 def _array(column: sa.Column[Any]) -> str:
     return next(name for kind, name in _ARRAYS if isinstance(column.type, kind))

@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 
 from worker.domain.person import Person
 from worker.ledger import tokens
-from worker.ledger.bulk import insert_rows, reserve_ids
+from worker.ledger.bulk import insert_rows, reserve_ids, select_among
 from worker.ledger.keys import Keys, person_aad
 from worker.ledger.schema import consents, signatures, signer_versions, signers
 from worker.ledger.standing import CONFIRMED, STANDING, UNCONFIRMED, WITHDRAWN, end
@@ -127,13 +127,10 @@ class _Signer:
 
 
 def _known_signers(connection: Connection, entries: Sequence[Entry]) -> dict[bytes, _Signer]:
-    wanted = (
-        sa.select(signers.c.id, signers.c.address_key, signers.c.version, signers.c.wrapped_key)
-        .where(signers.c.address_key.in_([entry.address_key for entry in entries]))
-        .order_by(signers.c.id)
-        .with_for_update()
-    )
-    return {bytes(r.address_key): _Signer(r.id, r.version, r.wrapped_key) for r in connection.execute(wanted)}
+    keys = [entry.address_key for entry in entries]
+    sql = "SELECT id, address_key, version, wrapped_key FROM signers WHERE address_key"
+    found = select_among(connection, sql, keys, "ORDER BY id FOR UPDATE")
+    return {bytes(key): _Signer(signer_id, version, wrapped) for signer_id, key, version, wrapped in found}
 
 
 def _by_request(connection: Connection, act: Act, entries: Sequence[Entry]) -> dict[str, Recorded]:
@@ -152,13 +149,10 @@ def _earlier(connection: Connection, entries: Sequence[Entry]) -> tuple[dict[byt
 
     The person's key is of one campaign alone; naming the campaign too would lead SQLite to an index of all its rows.
     """
-    wanted = (
-        sa.select(signatures.c.id, signatures.c.state, signatures.c.person_key)
-        .where(signatures.c.person_key.in_([entry.person_key for entry in entries]))
-        .order_by(signatures.c.id)
-        .with_for_update()
-    )
-    found = [Recorded(r.id, r.state, bytes(r.person_key)) for r in connection.execute(wanted)]
+    keys = [entry.person_key for entry in entries]
+    sql = "SELECT id, state, person_key FROM signatures WHERE person_key"
+    rows = select_among(connection, sql, keys, "ORDER BY id FOR UPDATE")
+    found = [Recorded(signature_id, state, bytes(key)) for signature_id, state, key in rows]
     standing = {r.person_key: r for r in found if r.state in STANDING}
     return standing, {r.person_key for r in found if r.state not in STANDING}
 
@@ -187,7 +181,8 @@ def _insert(
     again = [known[entry.address_key].id for _, entry in new if entry.address_key in known]
     if again:
         connection.execute(sa.update(signers).where(signers.c.id.in_(again)).values(version=signers.c.version + 1))
-    whose = {signature_id: (made | known)[entry.address_key] for signature_id, entry in new}
+    everybody = known | made
+    whose = {signature_id: everybody[entry.address_key] for signature_id, entry in new}
     versions = [
         (s.id, s.version + 1, _seal(keys, s, entry.person)) for (_, entry), s in zip(new, whose.values(), strict=True)
     ]

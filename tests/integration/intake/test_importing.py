@@ -19,7 +19,7 @@ from tests.integration.intake.scene import (
     signature_row,
     standing,
 )
-from worker.domain.errors import BadInput, RefusedByState
+from worker.domain.errors import BadInput, Failed, RefusedByState
 from worker.intake import Progress, Tally, import_file
 from worker.intake.bulk import chunk_size
 from worker.ledger import counts
@@ -169,3 +169,17 @@ def test_who_withdrew_meanwhile_is_told_as_repeated_no_more(ledger: Ledger, ledg
     intake.withdraw(signed.signature)
     report = import_file(intake, "library", written(tmp_path, 1), evidence="they signed again on paper")
     assert report.tally.accepted == 1
+
+
+def test_a_list_of_rejected_rows_that_cannot_be_written_stops_the_import(
+    ledger: Ledger, ledger_keys: Keys, tmp_path: Path
+) -> None:
+    intake = make_intake(ledger, ledger_keys)
+    file = written(tmp_path, 1, extra="short,row\n")
+    in_the_way = tmp_path / "people.csv.rejected.csv.part"
+    in_the_way.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(Failed, match="run the import again, it goes on where it was"):
+        import_file(intake, "library", file, evidence="e")
+    assert not (tmp_path / "elsewhere").exists()
+    report = import_file(intake, "library", file, evidence="e")
+    assert (report.tally.accepted, report.tally.rejected) == (1, 1)

@@ -247,6 +247,21 @@ def test_consents_are_rows_with_their_words_pinned(ledger: Ledger, intake: Intak
         intake.sign("library", person(3), consents=[YEARLY])
 
 
+def test_what_is_kept_for_the_record_is_one_printable_line(intake: Intake) -> None:
+    receipt = intake.submit("library", person(), evidence="e")
+    for unusable in ("a\nb", "a\0", "\ud800", "x" * 501):
+        for door in (intake.withdraw, intake.erase):
+            with pytest.raises(BadInput, match="reason: must have"):
+                door(receipt.signature, reason=unusable)
+        with pytest.raises(BadInput, match="source: must have"):
+            intake.sign("library", person(2), source=unusable)
+    for words in ("a\0", "\ud800", "x" * 5001):
+        with pytest.raises(BadInput, match="words must have"):
+            Consent("send", words)
+    with pytest.raises(BadInput, match="no kind 'weekly'"):
+        Consent("weekly")  # type: ignore[arg-type]
+
+
 def test_bad_fields_are_named_and_nothing_is_recorded(ledger: Ledger, intake: Intake) -> None:
     with pytest.raises(BadPerson) as caught:
         intake.sign("library", person(name="", email="secret-name@nowhere", country="ZZ"))

@@ -83,6 +83,8 @@ def test_a_wrong_encoding_is_told_with_its_line(tmp_path: Path, filler: int) -> 
 def test_a_missing_file_is_bad_input(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot be read: No such file"):
         survey(tmp_path / "none.csv")
+    with pytest.raises(BadInput, match="is not a file"):
+        survey(tmp_path)
 
 
 def test_a_huge_field_costs_a_row_and_no_memory(tmp_path: Path) -> None:
