@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from worker.domain.errors import LettershopError
+from worker.domain.errors import LettershopError, RefusedByState
 from worker.ledger import counts, witness
 from worker.ledger.book import Ledger
 from worker.pacing import PacingAway
@@ -28,6 +28,7 @@ _T = TypeVar("_T")
 log = logging.getLogger("lettershop.engine")
 FOLD_EVERY = 12  # ticks
 RING_TTL_S = 5.0
+AWAY_S = 1.0
 
 
 class Engine:
@@ -39,6 +40,7 @@ class Engine:
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="engine", daemon=True)
         self._trouble = ""
+        self._behind = False  # the ledger has forgotten rounds: nothing is sent
         self._ticker: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -48,7 +50,7 @@ class Engine:
 
     def round(self, *, express: bool) -> None:
         """Run one round, if there is one, and ring again where the lane has more."""
-        if self._draining.is_set():
+        if self._draining.is_set() or self._behind:
             return
         kinds: Sequence[Kind] = ("signers",) if express else self._kinds
         report: Report = self._wait(self._guarded(run_round(self.house, self.pins, kinds), Report()))
@@ -86,7 +88,10 @@ class Engine:
     async def _open(self) -> None:
         self.house: House = build_house(self._home, self._ledger, self._draining.is_set)
         self.pins = Pins(self.house.committer)
-        await self._witness()
+        while not await self._guarded(self._witness(), otherwise=False):  # noqa: ASYNC110 -- nobody signals that Redis is back
+            await asyncio.sleep(AWAY_S)  # Redis is away: without its witness nobody knows whether to send
+        if self._behind:
+            raise RefusedByState(self._trouble)
         self._ticker = asyncio.create_task(self._tick())
 
     async def _tick(self) -> None:
@@ -97,7 +102,7 @@ class Engine:
             await self._guarded(clear_up(self.house), None)
             await self._guarded(self._stage(), None)
             await self.house.relays.sweep(self.house.clock.monotonic())
-            await self._guarded(self._witness(), None)
+            await self._guarded(self._witness(), otherwise=False)
             turn += 1
             if turn % FOLD_EVERY == 0:
                 await self._guarded(asyncio.to_thread(self.fold), None)
@@ -111,13 +116,20 @@ class Engine:
                 if await self.house.pacer.ring_once(slot, RING_TTL_S):
                     await asyncio.to_thread(self._wake, kind == "signers")
 
-    async def _witness(self) -> None:
-        """Compare the ledger with what Redis and `var/` remember of it. Raises RefusedByState where it has forgotten."""
+    async def _witness(self) -> bool:
+        """Compare the ledger with what Redis and `var/` remember of it; True when they could be asked."""
         file, ledger = self._home.var / "witness.json", self._ledger
         seen = await self.house.pacer.highest_round(ledger.ledger_id) or 0
         seen = max(seen, await asyncio.to_thread(witness.read, file, ledger.ledger_id))
-        await asyncio.to_thread(witness.refuse_behind, ledger, seen)
+        try:
+            await asyncio.to_thread(witness.refuse_behind, ledger, seen)
+        except RefusedByState as exc:
+            self._behind = True
+            self._say(str(exc))
+            return True
         await asyncio.to_thread(witness.note, file, ledger.ledger_id, seen)
+        self._behind = False
+        return True
 
     async def _guarded(self, work: Coroutine[Any, Any, _T], otherwise: _T) -> _T:
         """A part that is away is said once, not at every tick; the work is tried again by the next one."""

@@ -10,7 +10,8 @@ from celery.signals import worker_shutting_down
 from worker.dispatch.doorbell import EXPRESS, FOLD, RESCUE, ROUND, ROUNDS, STAGE, ask_for_round, make_app
 from worker.dispatch.engine import Engine
 from worker.domain.errors import RefusedByState
-from worker.rounds.house import Kind
+from worker.intake import sync_register
+from worker.rounds.house import Kind  # noqa: TC001 -- beside its siblings
 from worker.settings import Home
 from worker.wiring import open_ledger
 
@@ -26,6 +27,7 @@ def run_worker(home: Home, *, express: bool = False) -> int:
     ledger = open_ledger(home)
     app = make_app(home)
     kinds: tuple[Kind, ...] = ("signers",) if express else ("signers", "office")
+    sync_register(ledger, home.offices)
     engine = Engine(home, ledger, kinds, lambda signers: ask_for_round(app, express=signers))
     engine.start()
     _register(app, engine)

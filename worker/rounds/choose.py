@@ -17,20 +17,27 @@ SIGNERS_CONNECTIONS = 4
 
 def choose(seen: Survey, plan: Plan, now: datetime, kinds: Sequence[Kind], *, all_slots: bool = False) -> list[Choice]:
     """The lanes that are ready for a round of these kinds, best first; with `all_slots` once for every free slot."""
-    relay = pick_relay(seen, plan, now)
-    if relay is None or ("everything", "") in seen.holds:
+    if ("everything", "") in seen.holds:
         return []
+    relays = {kind: pick_relay(seen, plan, now, kind) for kind in kinds}
     fronts = ready_fronts(seen, plan, now, kinds)
     lanes: dict[int, list[Front]] = {}
     for front in fronts:
         lanes.setdefault(front.lane_id, []).append(front)
     ordered = sorted(lanes.values(), key=lambda f: (f[0].lane_kind != "signers", f[0].served_at, f[0].lane_id))
-    choices = [
-        Choice(lane[0].lane_id, lane[0].lane_key, slot, relay.name, tuple(lane))
-        for lane in ordered
-        for slot in free_slots(seen, plan, lane[0])[: None if all_slots else 1]
-    ]
-    return choices[: room_on(seen, relay)]
+    room = {relay.name: room_on(seen, relay) for relay in relays.values() if relay is not None}
+    choices = []
+    for lane in ordered:
+        relay = relays[_kind(lane[0])]
+        for slot in free_slots(seen, plan, lane[0])[: None if all_slots else 1]:
+            if relay is not None and room[relay.name] > 0:
+                room[relay.name] -= 1
+                choices.append(Choice(lane[0].lane_id, lane[0].lane_key, slot, relay.name, tuple(lane)))
+    return choices
+
+
+def _kind(front: Front) -> Kind:
+    return "signers" if front.lane_kind == "signers" else "office"
 
 
 def ready_fronts(seen: Survey, plan: Plan, now: datetime, kinds: Sequence[Kind]) -> list[Front]:
@@ -74,17 +81,24 @@ def open_offices(holds: Container[tuple[str, str]], plan: Plan, lane_key: str, n
     ]
 
 
-def pick_relay(seen: Survey, plan: Plan, now: datetime) -> RelayPlan | None:
-    """The first relay in order that is neither held nor shut and has a connection left.
+def pick_relay(seen: Survey, plan: Plan, now: datetime, kind: Kind) -> RelayPlan | None:
+    """The first relay in order that is neither held nor shut for this kind of lane and has a connection left.
 
-    A relay in trouble whose gate has opened again is tried by one round at a time.
+    Letters that used up their share of a relay leave the kept share to mail to signers: each has a gate of its own. A
+    relay in trouble whose gate has opened again is tried by one round at a time.
     """
     now_us = to_us(now)
     for relay in plan.relays:
-        closed = shut(seen, "relay", relay.name, now_us) or shut(seen, "relay-pace", relay.name, now_us)
+        pace = pace_key(relay.name, kind)
+        closed = shut(seen, "relay", relay.name, now_us) or shut(seen, "relay-pace", pace, now_us)
         if not closed and ("relay", relay.name) not in seen.holds and room_on(seen, relay) > 0:
             return relay
     return None
+
+
+def pace_key(relay: str, kind: str) -> str:
+    """The key of the gate that a relay's used-up limit shuts for one kind of lane."""
+    return f"{relay}:{kind}"
 
 
 def room_on(seen: Survey, relay: RelayPlan) -> int:

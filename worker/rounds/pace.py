@@ -11,6 +11,7 @@ from worker.domain.limits import Limit, Rate, parse_rate
 from worker.ledger.hot import sql
 from worker.ledger.hot.lanes import Front
 from worker.ledger.hot.values import Effect
+from worker.rounds.choose import pace_key
 from worker.rounds.house import House, Plan, RelayPlan
 
 DAY_S = 86_400
@@ -49,12 +50,12 @@ def _ordinary(rate: Rate) -> Rate:
 
 def gate_of(key: str, front: Front, relay: str) -> tuple[str, str]:
     """The gate that a limit's refusal moves."""
-    kind = key.partition(":")[0]
+    kind, _, rest = key.partition(":")
     names = {
-        "relay": relay,
+        "relay": pace_key(relay, front.lane_kind),
         "domain": front.domain,
         "mailbox": front.lane_key,
-        "campaign": f"{front.campaign}:{front.lane_key}",
+        "campaign": rest,
     }
     return _GATE[kind], names[kind]
 

@@ -124,8 +124,11 @@ class _Round:
                 continue
             try:
                 made = await make(self.house, self.pins, claimed, self.campaigns[claimed.campaign_id])
-            except Faulty as exc:
-                self.known.append(self._without_attempt(claimed, Event.FAULT, State.FAULTY, str(exc)))
+            except LedgerAway:
+                raise
+            except Exception as exc:  # noqa: BLE001 -- whatever making one letter raises must not stop its lane
+                reason = str(exc) if isinstance(exc, Faulty) else f"cannot be made: {type(exc).__name__}"
+                self.known.append(self._without_attempt(claimed, Event.FAULT, State.FAULTY, reason))
                 continue
             return _Ready(made, granted)
         return None

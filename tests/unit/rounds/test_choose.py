@@ -98,6 +98,13 @@ def test_a_relay_that_is_shut_or_held_is_stood_in_for() -> None:
     assert lanes(survey(front(1, FIRST), holds=frozenset({("relay", "main")}))) == [(FIRST, 0, "spare")]
 
 
+def test_letters_that_used_up_their_share_leave_the_rest_to_notices() -> None:
+    gates = {("relay-pace", "main:office"): Gate(to_us(MONDAY) + 1, "r", 0, 0)}
+    only = plan(relays=(RelayPlan("main"),))
+    seen = survey(front(1, FIRST), front(3, SIGNERS, "signers"), gates=gates)
+    assert lanes(seen, plan=only) == [(SIGNERS, 0, "main")]
+
+
 def test_a_relay_in_trouble_is_probed_by_one_round() -> None:
     gates = {("relay", "main"): Gate(0, "r", 0, 2)}
     only = plan(relays=(RelayPlan("main"),))
@@ -132,7 +139,7 @@ def test_every_limit_has_a_gate() -> None:
     limits = limits_of(made, relay, "office", FIRST, "council.example", "town-library")
     gates = {gate_of(limit.key, front(1, FIRST), "main") for limit in limits}
     assert gates == {
-        ("relay-pace", "main"),
+        ("relay-pace", "main:office"),
         ("domain-pace", "council.example"),
         ("lane-pace", FIRST),
         ("campaign-lane", f"town-library:{FIRST}"),

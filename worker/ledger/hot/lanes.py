@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from worker.domain.states import State
 from worker.ledger.hot import sql
 from worker.ledger.hot.database import Database
+from worker.ledger.hot.rescue import take_back
 from worker.ledger.hot.values import Candidate, Claimed, Place
 
 
@@ -139,7 +140,12 @@ def renew(database: Database, rounds: Sequence[int], now_us: int) -> None:
 
 
 def close_round(database: Database, place: Place, now_us: int, ended: str) -> None:
-    """Give back the letters that were claimed and not tried, and close the round."""
+    """Give back the letters that were claimed and not tried, and close the round.
+
+    A letter that is still `sending` then has lost its outcome to a fault of ours, and is in doubt.
+    """
     for campaign_id, sendout_id, addressee in database.rows(sql.RELEASE, (place.round_id,)):
         database.counted_key((campaign_id, sendout_id, addressee), State.CLAIMED, State.QUEUED)
+    for row in database.rows(sql.DEAD_CLAIMS, (place.round_id,)):
+        take_back(database, row, place.round_id, now_us, lone=False)
     database.rows(sql.CLOSE_ROUND, (now_us, ended, place.round_id))

@@ -34,14 +34,15 @@ def rescue(database: Database, now_us: int) -> Rescued:
     dead = database.rows(sql.DEAD_ROUNDS, (now_us, now_us - LEASE_US))
     for round_id, lone in dead:
         for row in database.rows(sql.DEAD_CLAIMS, (round_id,)):
-            to = _move(database, row, round_id, bool(lone), now_us)
+            to = take_back(database, row, round_id, now_us, lone=bool(lone))
             released += to is State.QUEUED
             lost += to is State.IN_DOUBT
             faulty += to is State.FAULTY
     return Rescued(len(dead), released, lost, faulty)
 
 
-def _move(database: Database, row: Any, round_id: int, lone: bool, now_us: int) -> State | None:
+def take_back(database: Database, row: Any, round_id: int, now_us: int, *, lone: bool) -> State | None:
+    """Move one letter (a row of `sql.DEAD_CLAIMS`) out of a round that is over; where it went, or None if it had gone."""
     letter, campaign_id, sendout_id, addressee, suspect, state, number = row
     if state == State.SENDING:
         moved = database.rows(sql.LOSE, (now_us, letter, round_id))
