@@ -98,6 +98,8 @@ class LetterEnvironment(ImmutableSandboxedEnvironment):
         """An attribute of `loop`; anything else is refused, whatever the audit let through."""
         if isinstance(obj, LoopContext) and attribute in LOOP:
             return getattr(obj, attribute)
+        if isinstance(obj, Undefined):
+            str(obj)  # raises: the message names the variable
         raise SecurityError(f"the attribute .{attribute} may not be read")
 
     def getitem(self, obj: Any, argument: Any) -> Any:
@@ -137,25 +139,35 @@ def _escaped(value: Any) -> str:
     return text
 
 
-@lru_cache(maxsize=KEPT)
 def compiled(source: str, html: bool, names: tuple[str, ...] = ()) -> Template:
     """The template of `source`. Raises Flaws with everything that is refused in it.
 
     Kept by the source itself: a text version is named by the hash of its sources, so the key is as good and cannot be
     mistaken. `names` are a notice's further names; none are given for a letter.
     """
+    made = _made(source, html, names)
+    if isinstance(made, Flaws):
+        raise Flaws(made.found)
+    return made
+
+
+@lru_cache(maxsize=KEPT)
+def _made(source: str, html: bool, names: tuple[str, ...]) -> Template | Flaws:
+    """The template, or what is wrong with it: a bad one is read once too, not once a letter."""
     environment = _HTML if html else _TEXT
     if len(source) > MAX_SOURCE:
-        raise Flaws([(0, f"the template is longer than {MAX_SOURCE:,} characters")])
+        return Flaws([(0, f"the template is longer than {MAX_SOURCE:,} characters")])
     try:
         tree = environment.parse(source)
         audit(tree, names)
         code = environment.compile(under_budget(tree))
+    except Flaws as flaws:
+        return Flaws(flaws.found)
     except TemplateSyntaxError as exc:
-        raise Flaws([(exc.lineno, exc.message or "it cannot be read")]) from None
+        return Flaws([(exc.lineno, exc.message or "it cannot be read")])
     # Python's own limits, for what is nested deeper than any letter; and numbers too long to read.
     except (RecursionError, MemoryError, SyntaxError, OverflowError, ValueError):
-        raise Flaws([(0, "the template cannot be compiled: too deeply nested, or a number too long")]) from None
+        return Flaws([(0, "the template cannot be compiled: too deeply nested, or a number too long")])
     template = Template.from_code(environment, code, environment.globals)
     # The compiled code writes what `escape` gives and keeps it nowhere, so that plain text does as well as `Markup`.
     template.root_render_func.__globals__["escape"] = _escaped
