@@ -31,9 +31,6 @@ def test_the_steps_make_the_schema_that_the_code_states(ledger_url: str, postgre
     stated = f"sqlite:///{tmp_path / 'stated.db'}" if ledger_url.startswith("sqlite") else postgres_url
     with behind_its_back(ledger_url) as connection:
         migrated = _catalogue(connection)
-        if ledger_url == postgres_url:
-            connection.execute(sa.text("DROP SCHEMA public CASCADE"))
-            connection.execute(sa.text("CREATE SCHEMA public"))
     with behind_its_back(stated, create=True) as connection:
         metadata.create_all(connection)
         assert migrated == _catalogue(connection)
