@@ -1,5 +1,6 @@
 """What verbs print: rich on a terminal, plain lines in a pipe, JSON where asked. Trouble is one line on standard error."""
 
+import contextlib
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -7,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from rich.console import Console, RenderableType
 
 _CONSOLE: "Console | None" = None
@@ -108,6 +111,14 @@ def trouble(text: str) -> None:
         Console(stderr=True, highlight=False).print(Text("lettershop: ", style="bold red") + Text(text), soft_wrap=True)
     else:
         print(f"lettershop: {text}", file=sys.stderr, flush=True)
+
+
+def busy(text: str) -> "AbstractContextManager[object]":
+    """While it is entered, somebody sees that work is done: a spinner on a terminal, one line in a pipe."""
+    if on_terminal():
+        return console().status(plain(text))
+    line(text)
+    return contextlib.nullcontext()
 
 
 def note(text: str) -> None:

@@ -31,15 +31,14 @@ class Stack:
     part does not come up; StopAsked where a signal came meanwhile.
     """
 
-    def __init__(self, home: "Home", say: Say, *, signals: bool = True) -> None:
-        self._home, self._say, self._signals = home, say, signals
+    def __init__(self, home: "Home", say: Say) -> None:
+        self._home, self._say = home, say
         self._supervisor = Supervisor(home.var, say)
 
     def __enter__(self) -> Self:
         self._supervisor.__enter__()
         try:
-            if self._signals:
-                self._supervisor.obey_signals()
+            self._supervisor.obey_signals()
             self._prepare()
             for part in parts_of(self._home):
                 self._supervisor.start(part)
@@ -90,19 +89,19 @@ def parts_of(home: "Home") -> list[Part]:
         parts.append(redis_part(private_server(home)))
     if settings.mode == "rehearsal" and settings.rehearsal.embedded:
         parts.append(sink_part(home.var / "sink", sink_port_file(home), settings.rehearsal.defer))
+    # beat and the express worker come up while the worker does, which alone is waited for: they start from the same home
     parts.append(Part("beat", _verb(home, "beat"), tier=1))
-    for name, options in (("express", ["--express"]), ("worker", [])):
-        log = home.var / "log" / f"{name}.log"
-        parts.append(
-            Part(
-                name,
-                _verb(home, "worker", *options),
-                ready=_said(log, _READY),
-                ready_within=WORKER_READY_S,
-                stop_within=WORKER_STOP_S,
-                tier=1,
-            )
+    parts.append(Part("express", _verb(home, "worker", "--express"), stop_within=WORKER_STOP_S, tier=1))
+    parts.append(
+        Part(
+            "worker",
+            _verb(home, "worker"),
+            ready=_said(home.var / "log" / "worker.log", _READY),
+            ready_within=WORKER_READY_S,
+            stop_within=WORKER_STOP_S,
+            tier=1,
         )
+    )
     return parts
 
 

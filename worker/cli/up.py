@@ -1,5 +1,6 @@
 """`lettershop up`: the whole stack of a home on this machine, until it is told to stop."""
 
+import contextlib
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,9 @@ def up(context: typer.Context) -> None:
 
     home = frame_of(context).home()
     try:
-        with Stack(home, _say) as stack:
+        with contextlib.ExitStack() as held:
+            with say.busy("starting"):
+                stack = held.enter_context(Stack(home, _say))
             _where(home, stack.names)
             _watch(home, stack.wait)
     except StopAsked:
