@@ -18,7 +18,8 @@ from worker.intake.validate import PersonInput
 
 Seen = Callable[[int, Outcome], None]
 
-_LETTERS = {"sqlite": 600, "postgresql": 6_000}  # in one transaction, about
+_LETTERS = {"sqlite": 800, "postgresql": 8_000}  # worth of work in one transaction
+_SIGNATURE = 6  # a signature by itself is as much work as so many letters
 _CLASH = "request_key: was used for another person before"
 
 
@@ -34,7 +35,7 @@ class Row:
 
 def chunk_size(desk: Desk, campaign: Campaign) -> int:
     """How many signatures of this campaign make one transaction."""
-    return max(10, _LETTERS[desk.ledger.dialect] // max(1, len(campaign.offices)))
+    return max(10, _LETTERS[desk.ledger.dialect] // (_SIGNATURE + len(campaign.offices)))
 
 
 def chunks(rows: Iterable[PersonInput | Row], size: int) -> Iterator[list[Row]]:

@@ -18,7 +18,7 @@ from worker.domain.errors import BadInput, RefusedByState
 from worker.ledger import audit, counts, tokens
 from worker.ledger.book import Ledger
 from worker.ledger.keys import Keys
-from worker.ledger.schema import signers
+from worker.ledger.schema import metadata, signers
 
 
 def test_erasing_destroys_the_key_in_all_campaigns(ledger: Ledger, ledger_keys: Keys) -> None:
@@ -80,3 +80,21 @@ def test_a_signer_is_found_by_address(ledger: Ledger, ledger_keys: Keys) -> None
     assert intake.erase_signer(12345).signatures == ()
     with pytest.raises(BadInput, match="email:"):
         intake.find_signer("ada")
+
+
+def test_nothing_personal_stands_in_the_clear_anywhere(ledger: Ledger, ledger_keys: Keys) -> None:
+    intake = make_intake(ledger, ledger_keys)
+    words = {"name": "Zebedee Unmistakable", "city": "Unmistakaville", "comment": "unmistakable words"}
+    intake.sign("library", person(1, email="unmistakable.one@mail.example", **words))
+    intake.submit(
+        "library", person(2, email="unmistakable.two@mail.example", **words), evidence="e", request_key="unmistakable"
+    )
+    intake.submit_many("library", [person(3, email="unmistakable.three@mail.example", **words)], evidence="e")
+    intake.withdraw(2)
+    with ledger.read() as connection:
+        everything = [row for table in metadata.sorted_tables for row in connection.execute(sa.select(table))]
+    assert len(everything) > 20
+    assert (
+        "unmistak"
+        not in repr([tuple(bytes(v) if isinstance(v, memoryview) else v for v in r) for r in everything]).lower()
+    )
