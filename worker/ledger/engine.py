@@ -72,6 +72,18 @@ _SQLITE_TEXTS = {  # by result code, https://www.sqlite.org/rescode.html
     sqlite3.SQLITE_NOTADB: _DAMAGED,
 }
 
+_BUSY = "the ledger was busy with another change ({said}): try again"
+_POSTGRESQL_TEXTS = {  # by the beginning of SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html
+    ("53100", "58030"): (
+        "the ledger's disk is full ({said}): make room; nothing acknowledged is lost, and work goes on by itself"
+    ),
+    ("40", "55P03"): _BUSY,  # serialisation, deadlock, lock not available
+    (
+        "42501",
+    ): "the ledger {where} does not permit it ({said}): its user must own the database, or be granted all on it",
+    ("XX",): "the ledger {where} is damaged ({said}): restore a backup, then run `lettershop ledger accept-restore`",
+}
+
 
 def parse_url(url: str) -> URL:
     """The ledger's URL, checked. Raises BadInput for what is neither a SQLite file nor a PostgreSQL database."""
@@ -243,16 +255,11 @@ def _file_read_only(url: str) -> bool:
 def _explain_postgresql(cause: psycopg.Error, url: str) -> str | None:
     state = cause.sqlstate or ""
     said = (cause.diag.message_primary or str(cause).strip()).split("\n", maxsplit=1)[0]
-    if state in {"53100", "58030"}:  # disk_full, io_error
-        return (
-            f"the ledger's disk is full ({said}): make room; nothing acknowledged is lost, and work goes on by itself"
-        )
-    if state.startswith("40") or state == "55P03":  # serialisation, deadlock, lock not available
-        return f"the ledger was busy with another change ({said}): try again"
+    for states, text in _POSTGRESQL_TEXTS.items():
+        if state.startswith(states):
+            return text.format(where=shown(url), said=said)
     if state == "25006" and "recovery" in said:
         return "the ledger's server is a standby, which only reads: give the url of the primary"
-    if state.startswith("XX"):
-        return f"the ledger is damaged ({said}): restore a backup, then run `lettershop ledger accept-restore`"
     if isinstance(cause, psycopg.OperationalError):
         return f"the ledger {shown(url)} is away ({said}): nothing is sent until it is back, and nothing is lost"
     return None

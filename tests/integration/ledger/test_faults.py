@@ -164,6 +164,14 @@ def test_a_server_that_dies_within_a_transaction(
         assert _slugs(ledger) == 0
 
 
+def test_a_user_who_may_not_make_tables_is_told(postgres: PostgresServer, postgres_url: str, ledger_keys: Keys) -> None:
+    with postgres.connect() as connection:
+        connection.execute("DROP ROLE IF EXISTS plain")
+        connection.execute("CREATE ROLE plain LOGIN")
+    with pytest.raises(Failed, match=r"does not permit it \(permission denied for schema public\): its user must own"):
+        migrate(postgres_url.replace("postgres@", "plain@"), "rehearsal", ledger_keys)
+
+
 def _write_through_a_crash(ledger: Ledger, postgres: PostgresServer) -> None:
     with ledger.write() as connection:
         connection.execute(campaigns.insert().values(slug="library"))
