@@ -174,7 +174,7 @@ def _made(house: House, claimed: Claimed, slug: str, ingredients: pins.Recorded)
     return Made(
         claimed=claimed,
         campaign=slug,
-        envelope=Envelope(making.frame.sender, to, len(data), smtputf8=not to.isascii()),
+        envelope=Envelope(making.frame.sender, to, len(data), smtputf8=not data.isascii() or not to.isascii()),
         data=data,
         hash=digest(ingredients.salt, data),
         addressee_pin=ingredients.addressee_pin,
