@@ -90,6 +90,7 @@ class Connection:
         if (declined := commands.unfit(envelope, self.extensions)) is not None:
             return declined
         self._last = self._clock.monotonic()
+        self._dialogue.poll()
         if (broken := self._dialogue.quiet()) is not None:
             self._stage, self._mark = Stage.MAIL, None
             raise self._trouble(broken)
@@ -110,7 +111,7 @@ class Connection:
         if reason := commands.unfit_content(data):
             self.abandon()
             raise Trouble(Stage.CONTENT, "not written", Reply(0, "5.6.0", f"not written: {reason}"))
-        if (broken := self._dialogue.quiet()) is not None:  # a stray reply is no answer to what is written after it
+        if (broken := self._dialogue.quiet()) is not None:  # a stray reply does not answer what comes after it
             raise self._trouble(broken)
         tail, replies = commands.DOT, 1
         if following is not None and self._can_go_along(following):

@@ -102,11 +102,14 @@ class Dialogue:
         raise self.broken
 
     def quiet(self) -> Broken | None:
-        """Read what has already come. Anything, even a part of a reply, was not asked for and breaks the dialogue."""
-        self.wire.poll()
+        """Whether nothing was read that was not asked for. Even a part of a reply breaks the dialogue."""
         if self.broken is None and not self._parser.idle:
             self.end("a reply came that was not asked for")
         return self.broken
+
+    def poll(self) -> None:
+        """Read what has come since the loop last looked. It costs as much as a write: not for every letter."""
+        self.wire.poll()
 
     def forget(self) -> None:
         """Discard what was read of the stream so far (RFC 3207 section 4.2)."""

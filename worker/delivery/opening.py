@@ -129,6 +129,7 @@ class _Opening:
         raw = await self._ask(Stage.STARTTLS, b"STARTTLS\r\n")
         if raw.code != _GREETED:
             raise Trouble(Stage.STARTTLS, "the relay refuses STARTTLS", to_reply(raw))
+        self._dialogue.poll()
         if self._dialogue.quiet() is not None:
             # What came in clear after the 220 may be somebody else's: never read it as said under TLS.
             raise Trouble(Stage.STARTTLS, "more was sent in clear after the relay agreed to STARTTLS")

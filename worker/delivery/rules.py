@@ -18,9 +18,9 @@ is a lose and nothing else is. `load_rules` refuses a file that says otherwise, 
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,7 +40,6 @@ _LONGEST_PATTERN = 1_000
 _MOST_REPEATS = 2
 _MOST_OPTIONS = 10
 
-Pair = tuple[Stage, int]
 M = TypeVar("M", Stage, Kind, Scope)
 
 
@@ -63,10 +62,6 @@ class Rule:
     def unconditional(self) -> bool:
         """Whether stage and code alone decide."""
         return not self.enhanced and not self.text
-
-    def pairs(self) -> frozenset[Pair]:
-        """Every (stage, code) it is about."""
-        return frozenset((stage, code) for stage in self.stages for code in codes_of(self.codes))
 
     def fits(self, reply: Reply) -> bool:
         """Whether the reply meets `enhanced` and `text`; stage and code are the caller's to look at."""
@@ -99,7 +94,8 @@ class Rules:
         return {code: tuple(rules) for code, rules in found.items()}
 
 
-def codes_of(patterns: Iterable[str]) -> frozenset[int]:
+@cache
+def codes_of(patterns: tuple[str, ...]) -> frozenset[int]:
     """The codes that patterns like "550", "45x", "5xx", "000" stand for."""
     found: set[int] = set()
     for pattern in patterns:
@@ -212,16 +208,14 @@ def _pattern(text: Any) -> re.Pattern[str] | None:
 
 
 def _settled(rule: Rule) -> Rule:
-    """Refuse what the protocol has settled otherwise."""
-    for stage, code in rule.pairs():
-        if (rule.kind is Kind.ACCEPT) != accepts(stage, code):
-            raise ValueError(
-                f"reads {stage} {code:03} as {rule.kind}: a 2xx to the dot is `accept`, and nothing else is"
-            )
-        if (rule.kind is Kind.LOSE) != loses(stage, code):
-            raise ValueError(
-                f"reads {stage} {code:03} as {rule.kind}: no answer to the dot is `lose`, and nothing else is"
-            )
+    """Refuse what the protocol has settled otherwise. It goes by the first digit alone."""
+    for stage in rule.stages:
+        for first in sorted({code // 100 for code in codes_of(rule.codes)}):
+            reads = f"reads {stage} {f'{first}xx' if first else '000'} as {rule.kind}"
+            if (rule.kind is Kind.ACCEPT) != accepts(stage, first * 100):
+                raise ValueError(f"{reads}: a 2xx to the dot is `accept`, and nothing else is")
+            if (rule.kind is Kind.LOSE) != loses(stage, first * 100):
+                raise ValueError(f"{reads}: no answer to the dot is `lose`, and nothing else is")
     return rule
 
 
@@ -236,14 +230,17 @@ def loses(stage: Stage, code: int) -> bool:
 
 
 def _reachable(rule: Rule, before: tuple[Rule, ...]) -> None:
-    left = rule.pairs()
-    takers = [other for other in before if other.wider_than(rule) and other.pairs() & left]
-    for other in takers:
-        left -= other.pairs()
-    if not left:
-        raise ValueError(
-            f"rule {rule.name!r}: no reply reaches it; all are taken by {', '.join(r.name for r in takers)}"
-        )
+    wider = [other for other in before if other.wider_than(rule)]
+    takers: list[str] = []
+    for stage in rule.stages:
+        left = codes_of(rule.codes)
+        for other in wider:
+            if stage in other.stages and left & codes_of(other.codes):
+                left -= codes_of(other.codes)
+                takers.append(other.name)
+        if left:
+            return
+    raise ValueError(f"rule {rule.name!r}: no reply reaches it; all are taken by {', '.join(dict.fromkeys(takers))}")
 
 
 def _covers(mine: str, other: str) -> bool:

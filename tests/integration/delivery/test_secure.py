@@ -6,8 +6,8 @@ import pytest
 import trustme
 
 from tests.integration.delivery.relay import LETTER, envelope, opened, running
-from tests.smtp_server import Drop, Hang, Say, SmtpServer
-from worker.delivery import Connection, Ready, Target, Trouble
+from tests.smtp_server import Deaf, Drop, Hang, Say, SmtpServer
+from worker.delivery import Connection, Ready, Target, Trouble, opening
 from worker.delivery.tls import trusted_authorities
 from worker.domain.verdict import Stage
 
@@ -34,6 +34,11 @@ async def deliver(connection: Connection) -> None:
     await connection.quit()
 
 
+async def send(connection: Connection, data: bytes) -> None:
+    await connection.offer(envelope())
+    await connection.content(data, envelope(1))
+
+
 async def fails(server: SmtpServer, stage: Stage, reason: str, **target: object) -> Trouble:
     with pytest.raises(Trouble) as caught:
         await opened(server, **{"tls": TRUSTING, **target})
@@ -55,6 +60,42 @@ async def test_letters_travel_under_tls(security, implicit, version):
     assert server.accepted == [LETTER, LETTER]
     assert all(letter.secure for letter in server.letters)
     assert server.said("EHLO") == (1 if implicit else 2)
+
+
+@pytest.mark.parametrize(
+    ("action", "stage", "reason"),
+    [
+        ({"DOT": [Drop()]}, Stage.DOT, "closed the connection"),
+        ({"DOT": [Hang()]}, Stage.DOT, "no reply in time"),
+        ({"DOT": [Drop(b"25")]}, Stage.DOT, "closed the connection"),
+        ({"RCPT": [Drop()]}, Stage.RCPT, "closed the connection"),
+        ({"CONTENT": [Deaf()]}, Stage.CONTENT, "no reply in time"),
+        ({"CONTENT": [Drop(b"552 5.3.4 too big\r\n")]}, Stage.CONTENT, ""),
+    ],
+)
+@running
+async def test_troubles_under_tls(action, stage, reason):
+    big = (b"z" * 70 + b"\r\n") * 100_000
+    with SmtpServer(tls=SERVING, implicit=True, script=action, receive_buffer=4096) as server:
+        connection = await opened(server, security="tls", tls=TRUSTING)
+        with pytest.raises(Trouble) as caught:
+            await send(connection, big if "CONTENT" in action else LETTER)
+        assert caught.value.stage is stage
+        assert reason in caught.value.reason
+        assert not connection.usable
+    assert [letter.data for letter in server.letters] == ([LETTER] if stage is Stage.DOT else [])
+
+
+@running
+async def test_big_content_under_tls_however_slowly_it_is_taken():
+    big = (b"z" * 70 + b"\r\n.\r\n") * 10_000
+    with SmtpServer(tls=SERVING, implicit=True, receive_buffer=4096) as server:
+        connection = await opened(server, security="tls", tls=TRUSTING)
+        assert await connection.offer(envelope()) == Ready()
+        assert (await connection.content(big, envelope(1))).code == 250
+        assert await connection.offer(envelope(1)) == Ready()
+        connection.abandon()
+    assert server.accepted == [big]
 
 
 @running
@@ -161,6 +202,19 @@ async def test_a_server_that_asks_for_the_user_again():
         connection = await opened(server, **LOGIN)
         await connection.quit()
     assert "auth" in connection.opening
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("10.0.0.1", False), ("un.example", False)],
+)
+def test_which_hosts_are_this_machine(host, own):
+    assert opening._loopback(host) is own
+
+
+def test_an_address_literal_names_its_family():
+    assert opening._literal("192.0.2.1") == "[192.0.2.1]"
+    assert opening._literal("2001:db8::1") == "[IPv6:2001:db8::1]"
 
 
 @running

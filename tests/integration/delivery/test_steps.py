@@ -348,6 +348,27 @@ async def test_an_unasked_250_behind_354_is_not_taken_for_the_answer_to_content(
 
 
 @running
+async def test_half_a_reply_behind_354_is_not_the_beginning_of_the_answer_to_content():
+    with SmtpServer(script={"DATA": [Then(b"25")]}) as server:
+        connection = await opened(server)
+        assert await connection.offer(envelope()) == Ready()
+        with pytest.raises(Trouble, match="not asked for") as caught:
+            await connection.content(LETTER)
+        assert caught.value.stage is Stage.CONTENT
+    assert server.letters == []
+
+
+@running
+async def test_a_lone_dot_that_is_not_answered():
+    script = {"RCPT": [Say(b"550 5.1.1 no")], "DATA": [Drop(b"354 go\r\n")]}
+    with SmtpServer(script=script, lenient=True) as server:
+        connection = await opened(server)
+        assert await connection.offer(envelope()) == declined(Stage.RCPT, Reply(550, "5.1.1", "no"))
+        await comes(lambda: not connection.usable)
+    assert server.letters == []
+
+
+@running
 async def test_an_early_reply_to_half_written_content_stops_it():
     big = b"x" * 70 + b"\r\n"
     script = {"CONTENT": [Drop(b"552 5.3.4 too big already\r\n")]}

@@ -1,7 +1,7 @@
 """Commands: nothing that comes from outside can end a line, and content survives dot-stuffing."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.delivery import Declined, Envelope, Extensions
@@ -37,6 +37,7 @@ def test_odd_sizes_do_not_hurt(value):
     assert extensions(Raw(250, (b"relay", b"SIZE" + value))).size in (0, 5)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40), min_size=1, max_size=6))
 def test_any_ehlo_reply_can_be_read(lines):
     assert isinstance(extensions(Raw(250, tuple(lines))), Extensions)
@@ -77,6 +78,7 @@ def test_an_address_that_does_not_fit_is_declined_here(sender, recipient, stage,
     assert (declined.stage, declined.reply.code, declined.reply.enhanced) == (stage, 0, enhanced)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_whatever_the_addresses_three_lines_are_written(sender, recipient):
     envelope = Envelope(sender, recipient, 1)
@@ -113,6 +115,7 @@ def test_content_that_must_not_be_written(data, reason):
     assert (reason in unfit_content(data)) if reason else unfit_content(data) == ""
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(["", ".", "..", ".a", "a.", "a", "a.b"]), min_size=1).map(
         lambda x: "\r\n".join(x) + "\r\n"
@@ -124,6 +127,7 @@ def test_unstuffing_gives_the_content_back_and_no_line_is_a_dot(text):
     assert b"\r\n".join(line.removeprefix(b".") for line in lines) == text.encode()
 
 
+@settings(deadline=None)
 @given(st.text("ab.\r\n").map(str.encode))
 def test_content_is_fit_exactly_where_every_line_ends_with_crlf(data):
     fit = data.endswith(b"\r\n") and not set(data.replace(b"\r\n", b"")) & {10, 13}

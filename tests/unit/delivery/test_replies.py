@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from worker.delivery.replies import (
@@ -104,6 +104,7 @@ LINES = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(LINES, max_size=20).map(b"".join), st.data())
 @example(b"250 " + b"x" * (MAX_LINE - 4) + b"\r\n", None)
 def test_the_same_however_the_bytes_are_cut(wire, data):
@@ -114,6 +115,7 @@ def test_the_same_however_the_bytes_are_cut(wire, data):
     assert parse(*(wire[n : n + 1] for n in range(len(wire)))) == whole
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_whatever_comes_a_kept_reply_is_short_printable_and_without_addresses(noise):
     for found in parse(b"550-5.1.1 " + noise + b"\r\n550 end\r\n"):

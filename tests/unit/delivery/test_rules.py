@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.delivery import Trouble, check_rules, classify, classify_trouble, load_rules
@@ -96,6 +96,7 @@ REPLIES = st.builds(
 
 
 @pytest.mark.parametrize("rules", [RULES, NONE], ids=["shipped", "none"])
+@settings(deadline=None)
 @given(stage=STAGES, reply=REPLIES)
 def test_every_reply_has_a_verdict_and_only_the_dot_accepts_or_loses(rules, stage, reply):
     verdict = classify(rules, stage, reply)
@@ -105,6 +106,7 @@ def test_every_reply_has_a_verdict_and_only_the_dot_accepts_or_loses(rules, stag
 
 
 @pytest.mark.parametrize("rules", [RULES, NONE], ids=["shipped", "none"])
+@settings(deadline=None)
 @given(stage=STAGES, reply=st.one_of(st.none(), REPLIES))
 def test_a_trouble_never_accepts_and_after_the_dot_always_loses(rules, stage, reply):
     verdict = classify_trouble(rules, Trouble(stage, "it broke", reply))
@@ -173,9 +175,9 @@ def test_troubles(trouble, kind, scope, name):
         ({"text": r"(a)\1"}, "could take too long"),
         ({"text": "(?=a)"}, "could take too long"),
         ({"text": "a?" * 30}, "could take too long"),
-        ({"kind": "accept"}, "reads rcpt 550 as accept"),
-        ({"kind": "lose"}, "reads rcpt 550 as lose"),
-        ({"stages": ["dot"], "codes": ["2xx"], "kind": "defer"}, "reads dot 2"),
+        ({"kind": "accept"}, "reads rcpt 5xx as accept"),
+        ({"kind": "lose"}, "reads rcpt 5xx as lose"),
+        ({"stages": ["dot"], "codes": ["2xx"], "kind": "defer"}, "reads dot 2xx as defer"),
         ({"stages": ["dot"], "codes": ["000"], "kind": "defer"}, "reads dot 000 as defer"),
     ],
 )
@@ -269,9 +271,9 @@ def test_the_check_finds_gaps_shadows_and_missing_examples():
 
 
 def test_code_patterns():
-    assert codes_of(["550"]) == {550}
-    assert codes_of(["45x"]) == set(range(450, 460))
-    assert codes_of(["4xx", "000"]) == {0, *range(400, 500)}
+    assert codes_of(("550",)) == {550}
+    assert codes_of(("45x",)) == set(range(450, 460))
+    assert codes_of(("4xx", "000")) == {0, *range(400, 500)}
 
 
 def test_hostile_texts_are_read_quickly_by_every_shipped_pattern():
