@@ -4,6 +4,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import psutil
+
 from worker.domain.errors import LettershopError
 from worker.embedded.part import Part
 from worker.embedded.supervisor import StopAsked, Supervisor
@@ -27,6 +29,14 @@ def part(var: Path, number: int, temper: str = "kind") -> Part:
 
 
 say = partial(print, flush=True)
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs (one that ended and was not waited for does not)."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def main() -> int:

@@ -8,6 +8,7 @@ import sys
 import psutil
 import pytest
 
+from tests.integration.embedded.stack import alive
 from tests.support import until
 from worker.embedded import keeper
 
@@ -33,10 +34,6 @@ def keep(lifeline, *argv):
     )
 
 
-def gone(pid):
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-
-
 @pytest.mark.parametrize(
     ("command", "status"),
     [
@@ -60,7 +57,7 @@ def test_end_of_the_lifeline_ends_the_part_and_what_left_its_session(lifeline):
         assert len(descendants) == 3, words
         os.close(lifeline.pop())
         assert kept.wait(30) == 128 + signal.SIGKILL
-    assert all(gone(process.pid) for process in descendants)
+    assert not any(alive(process.pid) for process in descendants)
 
 
 def test_a_lifeline_that_ended_before_the_start_starts_nothing(lifeline, tmp_path):
@@ -74,7 +71,7 @@ def test_leftovers_of_a_part_that_ended_by_itself_go_too(lifeline):
     with keep(lifeline, "/bin/sh", "-c", "setsid sleep 600 & echo $!; exit 0") as kept:
         leftover = int(kept.stdout.readline())
         assert kept.wait(30) == 0
-    assert gone(leftover)
+    assert not alive(leftover)
 
 
 def test_sigterm_reaches_the_part_alone_and_sigquit_kills_all(lifeline):
@@ -93,4 +90,4 @@ def test_a_killed_keeper_takes_the_part_with_it(lifeline):
         kept.stdout.readline()
         (part,) = psutil.Process(kept.pid).children()
         kept.kill()
-        until(lambda: gone(part.pid), "the part to be gone")
+        until(lambda: not alive(part.pid), "the part to be gone")

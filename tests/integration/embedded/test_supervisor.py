@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.integration.embedded import stack as stack_module
@@ -56,7 +55,7 @@ def start(tmp_path):
 
 
 def alive(pids):
-    return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
+    return [pid for pid in pids if stack_module.alive(pid)]
 
 
 def all_gone(stack):
