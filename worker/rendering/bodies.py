@@ -7,19 +7,16 @@ address is not among it.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
+from functools import lru_cache
 from typing import Any
 
 from worker.domain.campaign import Wording
 from worker.domain.making import Making
 from worker.rendering.dates import long_date
 from worker.rendering.faults import Flaw, TemplateFault
+from worker.rendering.folding import KEPT, Fixed, folded, of_root
 from worker.rendering.sandbox import GLOBALS, compiled, run
-from worker.rendering.words import NOTICE_VALUES, ROOTS, variable
-
-_VARIABLES = {
-    root: tuple((variable(root, attribute), attribute) for attribute in sorted(attributes))
-    for root, attributes in ROOTS.items()
-}
+from worker.rendering.words import NOTICE_VALUES, variable
 
 
 def template_name(campaign: str, language: str, part: str) -> str:
@@ -35,6 +32,7 @@ class Words:
     language: str
     wording: Wording
     names: tuple[str, ...]  # of a notice's further values
+    fixed: Fixed | None  # what a letter shares with the others to its office; a notice shares nothing
     values: dict[str, Any]
 
     def subject(self) -> str:
@@ -48,7 +46,8 @@ class Words:
 
     def _run(self, part: str, source: str, *, html: bool) -> str:
         try:
-            return run(compiled(source, html, self.names), self.values)
+            template = folded(source, html, self.fixed) if self.fixed else compiled(source, html, self.names)
+            return run(template, self.values)
         except Flaw as flaw:
             raise TemplateFault(template_name(self.campaign, self.language, part), flaw.line, flaw.message) from None
 
@@ -62,28 +61,31 @@ def words(making: Making) -> Words:
     if wording is None:
         name = template_name(making.text.campaign, making.language, "text")
         raise TemplateFault(name, 0, f"there is no wording in {making.language!r}, nor in the default {language!r}")
-    extra = _extra(making)
-    return Words(
-        making.text.campaign, language, wording, tuple(sorted(extra)), _values(making, wording, language, extra)
-    )
+    date = long_date(making.date.astimezone(UTC).date(), language)
+    if making.office is not None:
+        fixed = Fixed(making.office, making.frame, wording.goals, date)
+        return Words(making.text.campaign, language, wording, (), fixed, _letter_values(making, fixed))
+    extra = {**dict.fromkeys(NOTICE_VALUES, ""), **making.values}
+    values = _notice_values(making, wording, date, extra)
+    return Words(making.text.campaign, language, wording, tuple(sorted(extra)), None, values)
 
 
-def _extra(making: Making) -> dict[str, str]:
-    return {} if making.office else {**dict.fromkeys(NOTICE_VALUES, ""), **making.values}
+def _letter_values(making: Making, fixed: Fixed) -> dict[str, Any]:
+    return _shared_values(fixed) | of_root("signer", making.signer)
 
 
-def _values(making: Making, wording: Wording, language: str, extra: Mapping[str, str]) -> dict[str, Any]:
-    signer, frame, office = making.signer, making.frame, making.office
-    values: dict[str, Any] = {
+@lru_cache(maxsize=KEPT)
+def _shared_values(fixed: Fixed) -> dict[str, Any]:
+    return fixed.values()
+
+
+def _notice_values(making: Making, wording: Wording, date: str, extra: Mapping[str, str]) -> dict[str, Any]:
+    return {
         **GLOBALS,
         **extra,
         "goals": wording.goals,
-        "date": long_date(making.date.astimezone(UTC).date(), language),
+        "date": date,
+        **{variable("values", name): value for name, value in extra.items()},
+        **of_root("signer", making.signer),
+        **of_root("campaign", making.frame),
     }
-    for name, value in extra.items():
-        values[variable("values", name)] = value
-    for root, source in (("signer", signer), ("campaign", frame), ("office", office)):
-        if source is not None:
-            for known, attribute in _VARIABLES[root]:
-                values[known] = getattr(source, attribute)
-    return values

@@ -16,6 +16,7 @@ _FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _FINE = bytes(octet for octet in range(256) if not _FORBIDDEN.match(chr(octet)))
 _WIDE = re.compile(rb"[\x80-\xff]+")
 # As much as fits before a soft break, ending neither inside an "=XX" nor where the next line would begin with "From ".
+_LONG = re.compile(rb"[^\n]{%d,}" % (QP_LINE + 1))
 _PIECE = re.compile(rb".{1,75}(?<!=)(?<!=.)(?!From )")
 
 
@@ -55,8 +56,11 @@ def quoted_printable(text: str) -> bytes:
         raw = _WIDE.sub(_hex, raw)
     # Rule 3: white space at a line's end does not survive the way.
     raw = raw.replace(b" \n", b"=20\n").replace(b"\t\n", b"=09\n").replace(b"\nFrom ", b"\n=46rom ")
-    lines = raw.split(b"\n")[1:-1]
-    return b"\r\n".join([line if len(line) <= QP_LINE else b"=\r\n".join(_PIECE.findall(line)) for line in lines])
+    return _LONG.sub(_broken, raw[1:-1]).replace(b"\n", b"\r\n")
+
+
+def _broken(line: re.Match[bytes]) -> bytes:
+    return b"=\n".join(_PIECE.findall(line[0]))
 
 
 def _hex(run: re.Match[bytes]) -> bytes:

@@ -22,6 +22,7 @@ from worker.rendering import addresses, headers, mime
 from worker.rendering.bodies import Words, words
 from worker.rendering.dates import header_date
 from worker.rendering.faults import Flaw, TemplateFault
+from worker.rendering.folding import SIGNER
 
 NUMBER: Final = 1
 
@@ -155,8 +156,15 @@ def _to(making: Making, _: Words) -> bytes:
     return _office_field(shown, office.mailbox)
 
 
+@_shared
+def _common_subject_field(subject: str) -> bytes:
+    return headers.unstructured("Subject", subject)
+
+
 def _subject_field(making: Making, used: Words) -> bytes:
-    return headers.unstructured("Subject", _subject(making, used))
+    subject = _subject(making, used)
+    own = SIGNER in used.wording.subject
+    return headers.unstructured("Subject", subject) if own else _common_subject_field(subject)
 
 
 def _message_id(making: Making, _: Words) -> bytes:

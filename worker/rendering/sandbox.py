@@ -10,10 +10,10 @@ Whatever goes wrong leaves as a `Flaw` with the template's line. Its message nev
 import operator
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import Any, Final
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, nodes
 from jinja2.exceptions import SecurityError, UndefinedError
 from jinja2.runtime import Context, LoopContext, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -168,10 +168,26 @@ def _made(source: str, html: bool, names: tuple[str, ...]) -> Template | Flaws:
     # Python's own limits, for what is nested deeper than any letter; and numbers too long to read.
     except (RecursionError, MemoryError, SyntaxError, OverflowError, ValueError):
         return Flaws([(0, "the template cannot be compiled: too deeply nested, or a number too long")])
+    return _template(environment, code)
+
+
+def _template(environment: LetterEnvironment, code: CodeType) -> Template:
     template = Template.from_code(environment, code, environment.globals)
     # The compiled code writes what `escape` gives and keeps it nowhere, so that plain text does as well as `Markup`.
     template.root_render_func.__globals__["escape"] = _escaped
     return template
+
+
+def parsed(source: str, html: bool) -> nodes.Template:
+    """The tree of a source that `compiled` takes."""
+    return (_HTML if html else _TEXT).parse(source)
+
+
+def made_from(tree: nodes.Template, html: bool) -> Template:
+    """The template of a tree that is made of pieces of an audited one."""
+    environment = _HTML if html else _TEXT
+    tree.set_environment(environment)
+    return _template(environment, environment.compile(under_budget(tree)))
 
 
 GLOBALS: Final[Mapping[str, Any]] = {"range": _range}
