@@ -16,7 +16,7 @@ _FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _FINE = bytes(octet for octet in range(256) if not _FORBIDDEN.match(chr(octet)))
 _WIDE = re.compile(rb"[\x80-\xff]+")
 # As much as fits before a soft break, ending neither inside an "=XX" nor where the next line would begin with "From ".
-_LONG = re.compile(rb"[^\n]{%d,}" % (QP_LINE + 1))
+_LONG = re.compile(rb"^.{%d,}" % (QP_LINE + 1), re.MULTILINE)  # anchored: a short line is passed over at once
 _PIECE = re.compile(rb".{1,75}(?<!=)(?<!=.)(?!From )")
 
 

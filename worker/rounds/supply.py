@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from worker.domain.clock import Clock
+from worker.domain.limits import Limit
 from worker.ledger.hot import Claimed
-from worker.ledger.hot.lanes import Front, Opened, candidates, claim
+from worker.ledger.hot.lanes import Opened, candidates, claim
 from worker.ledger.hot.values import Candidate
 from worker.pacing import Grant, NeedsRefill, PacingAway, Settling, Wait, Want
 from worker.rounds.choose import open_offices
@@ -52,6 +53,7 @@ class Supply:
     trouble: str = ""
     lone: bool = False
     waiting: list[Claimed] = field(default_factory=list)
+    _limits: dict[int, tuple[Limit, ...]] = field(default_factory=dict)
     _unused: dict[int, Grant] = field(default_factory=dict)
     _chunk: int = FIRST_ASK
     _asked_at: float = 0.0
@@ -174,14 +176,14 @@ class Supply:
         self.taken += len(found)
         return found
 
-    def _front(self, campaign_id: int) -> Front:
-        return next(front for front in self.opened.choice.fronts if front.campaign_id == campaign_id)
-
     def _want(self, letter: int, campaign_id: int) -> Want:
-        plan, front = self.house.plan, self._front(campaign_id)
-        relay = plan.relay(self.opened.place.relay)
-        limits = limits_of(plan, relay, front.lane_kind, front.lane_key, front.domain, front.campaign)
-        return Want(letter, limits)
+        if campaign_id not in self._limits:
+            plan = self.house.plan
+            front = next(front for front in self.opened.choice.fronts if front.campaign_id == campaign_id)
+            relay = plan.relay(self.opened.place.relay)
+            lane = (front.lane_kind, front.lane_key, front.domain, front.campaign)
+            self._limits[campaign_id] = limits_of(plan, relay, *lane)
+        return Want(letter, self._limits[campaign_id])
 
     async def _patient(self, wait: Wait) -> bool:
         """Wait where it is short; else close the gate of the limit that denied, and say that this round is over."""
