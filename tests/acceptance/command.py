@@ -18,11 +18,10 @@ from worker.embedded.maildir import Maildir, message_id
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
-# wide enough to end soon, narrow enough that a kill strikes while letters go
 SETTINGS = """\
 mode = "rehearsal"
 [limits]
-mailbox = "{rate}"
+mailbox = "10000/min"
 mailbox_per_day = 100000
 office_hours = "ignore"
 [retry]
@@ -60,10 +59,10 @@ def well(*words: object) -> str:
 class Home:
     """A home with open hours and wide limits, and the stack on it."""
 
-    def __init__(self, root: Path, rate: str = "1000/min") -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
         well("init", root)
-        (root / "config" / "lettershop.toml").write_text(SETTINGS.format(rate=rate))
+        (root / "config" / "lettershop.toml").write_text(SETTINGS)
         self._up: subprocess.Popen[str] | None = None
 
     def run(self, *words: object) -> str:
@@ -157,9 +156,9 @@ class Home:
 
 
 @contextlib.contextmanager
-def a_home(root: Path, rate: str = "1000/min") -> Iterator[Home]:
+def a_home(root: Path) -> Iterator[Home]:
     """A home whose stack is down in the end, whatever the test did."""
-    home = Home(root, rate)
+    home = Home(root)
     try:
         yield home
     finally:

@@ -15,7 +15,7 @@ CAMPAIGN = "town-library"  # two offices
 
 @pytest.fixture
 def home(tmp_path):
-    with a_home(tmp_path / "home", rate="10/s") as laid:
+    with a_home(tmp_path / "home") as laid:
         yield laid
 
 
@@ -54,7 +54,7 @@ def test_killed_in_mid_flow(home):
     assert signed == "signature 1 is confirmed; 2 letters queued\n"
     until(lambda: len(home.at_sink()) == 2, "the first letters to arrive", 60)
 
-    home.sign_many(CAMPAIGN, 2, 150)
+    home.sign_many(CAMPAIGN, 2, 250)
     until(lambda: len(home.at_sink()) >= 20, "letters to flow", 60)
     home.kill_part("worker")
     until(lambda: len(home.at_sink()) >= 60, "letters to flow again", 90)
@@ -64,7 +64,7 @@ def test_killed_in_mid_flow(home):
     home.kill_supervisor()
 
     home.up()
-    doubted = each_once_or_in_doubt(home, 302)
+    doubted = each_once_or_in_doubt(home, 502)
     assert len(doubted) <= 3 * 2, "at most one letter per open connection and kill"
     assert home.run("ledger", "verify").startswith("the ledger is sound")
     assert home.down() == 0
