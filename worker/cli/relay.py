@@ -43,7 +43,7 @@ def try_out(
     if json:
         say.as_json(tried.body())
     for step in () if json else tried.steps:
-        say.styled(f"  [green]✓[/] {step.name:<9} [dim]{step.ms:>8.1f} ms[/]  {say.plain(step.said)}".rstrip())
+        say.styled(f"  {step.name:<9} [dim]{step.ms:>8.1f} ms[/]  {say.plain(step.said)}".rstrip())
     if not tried.accepted:
         raise Failed(f"relay {target.name}: {tried.trouble}")
     if not json:

@@ -17,7 +17,7 @@ import contextlib
 from typing import Self
 
 from worker.delivery import commands
-from worker.delivery.dialogue import Broken, Dialogue
+from worker.delivery.dialogue import Broken, Dialogue, Heard
 from worker.delivery.opening import Opened, open_dialogue
 from worker.delivery.replies import Raw, hide, to_reply
 from worker.delivery.values import DEFAULT_TIMEOUTS, Declined, Envelope, Extensions, Ready, Target, Timeouts, Trouble
@@ -53,10 +53,16 @@ class Connection:
         self._reset_first = False  # the last transaction may still be open on the relay's side
 
     @classmethod
-    async def open(cls, target: Target, timeouts: Timeouts = DEFAULT_TIMEOUTS, clock: Clock | None = None) -> Self:
-        """Connect, secure, log in. Raises `Trouble`, stage CONNECT to AUTH."""
+    async def open(
+        cls,
+        target: Target,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
+        clock: Clock | None = None,
+        heard: Heard | None = None,
+    ) -> Self:
+        """Connect, secure, log in; `heard` is told every reply. Raises `Trouble`, stage CONNECT to AUTH."""
         clock = clock or SystemClock()
-        return cls(await open_dialogue(target, timeouts, clock), timeouts, clock)
+        return cls(await open_dialogue(target, timeouts, clock, heard), timeouts, clock)
 
     @property
     def age(self) -> float:

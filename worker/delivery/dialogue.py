@@ -8,14 +8,17 @@ to content that was written after it.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
-from worker.delivery.replies import Malformed, Raw, ReplyParser
+from worker.delivery.replies import Malformed, Raw, ReplyParser, to_reply
 from worker.delivery.wire import Wire
 from worker.domain.clock import Clock
+from worker.domain.verdict import Reply
 
 Answer = tuple[Raw, float]
 """A reply and when it came (monotonic seconds). Not a class of its own: four are made for every letter."""
 
+Heard = Callable[[Reply], None]
 _NOT_YET = 1 << 62
 
 
@@ -31,14 +34,16 @@ class Dialogue:
     """The owner of a `Wire`. One task at a time may wait."""
 
     __slots__ = (
-        "_answers", "_block", "_clock", "_deadline", "_dot", "_loop", "_mark", "_owed", "_parser", "_timer",
+        "_answers", "_block", "_clock", "_deadline", "_dot", "_heard", "_loop", "_mark", "_owed", "_parser", "_timer",
         "_timer_at", "_waiter", "broken", "passed_at", "wire",
     )  # fmt: skip
 
     wire: Wire
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, heard: Heard | None = None) -> None:
+        """`heard` is told every reply as it comes: for whoever wants to show a dialogue, never to steer it."""
         self._clock = clock
+        self._heard = heard
         self._loop = asyncio.get_running_loop()
         self._parser = ReplyParser()
         self._answers: deque[Answer] = deque()
@@ -154,6 +159,8 @@ class Dialogue:
         at = self._clock.monotonic()
         early = self._half_written
         for found in self._parser.feed(data):
+            if self._heard is not None and isinstance(found, Raw):
+                self._heard(to_reply(found))
             if isinstance(found, Malformed):
                 self.end(f"malformed reply: {found.reason}", reset=early)
                 return

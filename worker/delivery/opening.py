@@ -12,7 +12,7 @@ import socket
 from dataclasses import dataclass, field
 
 from worker.delivery import commands
-from worker.delivery.dialogue import Broken, Dialogue
+from worker.delivery.dialogue import Broken, Dialogue, Heard
 from worker.delivery.replies import Raw, to_reply
 from worker.delivery.tls import trusted_authorities
 from worker.delivery.values import Extensions, Target, Timeouts, Trouble
@@ -35,11 +35,11 @@ class Opened:
     steps: dict[str, int] = field(default_factory=dict)
 
 
-async def open_dialogue(target: Target, timeouts: Timeouts, clock: Clock) -> Opened:
-    """Open `target`. Raises `Trouble` with stage CONNECT to AUTH; then nothing is left open."""
+async def open_dialogue(target: Target, timeouts: Timeouts, clock: Clock, heard: Heard | None = None) -> Opened:
+    """Open `target`; `heard` is told every reply. Raises `Trouble`, stage CONNECT to AUTH; then nothing is left open."""
     begun = clock.monotonic()
     sock = await _connect(target, timeouts)
-    dialogue = Dialogue(clock)
+    dialogue = Dialogue(clock, heard)
     dialogue.wire = Wire(asyncio.get_running_loop(), sock, dialogue)
     opening = _Opening(target, timeouts, clock, dialogue, begun)
     try:

@@ -5,8 +5,8 @@ mailbox is refused as its recipient. Tried once: what the relay says is the resu
 """
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -14,12 +14,15 @@ from email.utils import format_datetime
 from typing import Any
 
 from worker.delivery import Connection, Declined, Envelope, Target, Timeouts, Trouble
+from worker.domain.clock import Clock, SystemClock
 from worker.domain.errors import BadInput, RefusedByState
 from worker.domain.verdict import Reply
 from worker.settings import Home, address
 
 TIMEOUTS = Timeouts(connect=30, command=60, data=60, block=60, dot=120)
 """Somebody sits and waits."""
+
+_OK = 2  # RFC 5321 section 4.2.1
 
 _WORDS = """\
 This is a test letter of lettershop. It was sent through the relay "{relay}" of the home
@@ -32,7 +35,7 @@ because an operator asked for it. No office was written to. If you can read this
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: its name, what the relay said ("" where it says nothing), and how long it took."""
+    """One reply: to what, its words, and the milliseconds since the reply before it."""
 
     name: str
     said: str
@@ -125,44 +128,56 @@ class _Try:
     target: Target
     sender: str
     to: str
+    clock: Clock = field(default_factory=SystemClock)
+    steps: list[Step] = field(default_factory=list)
+    _names: Iterator[str] = field(default_factory=lambda: iter(()))
+    _last: float = 0.0
 
     async def run(self, message: bytes, timeouts: Timeouts) -> Tried:
-        try:
-            connection = await Connection.open(self.target, timeouts)
-        except Trouble as exc:
-            return self._tried((), str(exc))
-        steps = [Step(name, "", _ms(us)) for name, us in connection.opening.items()]
-        try:
-            trouble, last = await self._letter(connection, message)
-            steps += [
-                Step(name, said(last) if name == "dot" and last else "", _ms(us))
-                for name, us in connection.steps.items()
-            ]
-        finally:
-            await connection.quit()
-        return self._tried(tuple(steps), trouble)
-
-    async def _letter(self, connection: Connection, message: bytes) -> tuple[str, Reply | None]:
-        """The trouble, "" for none, and the relay's last reply."""
-        try:
-            answer = await connection.offer(Envelope(self.sender, self.to, len(message)))
-            if isinstance(answer, Declined):
-                return f"declined at {answer.stage}: {said(answer.reply)}", answer.reply
-            reply = await connection.content(message)
-        except Trouble as exc:
-            return str(exc), exc.reply
-        accepted = reply.code // 100 == 2  # noqa: PLR2004 -- RFC 5321 section 4.2.1
-        return "" if accepted else f"not accepted: {said(reply)}", reply
-
-    def _tried(self, steps: tuple[Step, ...], trouble: str) -> Tried:
         host = f"{self.target.host}:{self.target.port} ({self.target.security})"
-        return Tried(self.target.name, host, self.sender, self.to, steps, trouble)
+        self._last = self.clock.monotonic()
+        trouble = await self._through(message, timeouts)
+        return Tried(self.target.name, host, self.sender, self.to, tuple(self.steps), trouble)
+
+    async def _through(self, message: bytes, timeouts: Timeouts) -> str:
+        """Open, hand over, close. The trouble, "" for none."""
+        self._names = self._opening()
+        try:
+            connection = await Connection.open(self.target, timeouts, heard=self._heard)
+        except Trouble as exc:
+            return str(exc)
+        self._names = iter(("MAIL", "RCPT", "DATA", "final dot"))
+        try:
+            return await self._letter(connection, message)
+        except Trouble as exc:
+            return str(exc)
+        finally:
+            self._names = iter(("QUIT",))
+            await connection.quit()
+
+    async def _letter(self, connection: Connection, message: bytes) -> str:
+        answer = await connection.offer(Envelope(self.sender, self.to, len(message)))
+        if isinstance(answer, Declined):
+            return f"declined at {answer.stage}: {said(answer.reply)}"
+        reply = await connection.content(message)
+        return "" if reply.code // 100 == _OK else f"not accepted: {said(reply)}"
+
+    def _opening(self) -> Iterator[str]:
+        """What the relay answers before MAIL, in order; AUTH may take several replies."""
+        yield from ("greeting", "EHLO")
+        if self.steps[-1].said.startswith("5"):
+            yield "HELO"
+        if self.target.security == "starttls":
+            yield from ("STARTTLS", "EHLO")
+        while True:
+            yield "AUTH"
+
+    def _heard(self, reply: Reply) -> None:
+        now = self.clock.monotonic()
+        self.steps.append(Step(next(self._names, "also"), said(reply), round((now - self._last) * 1_000, 1)))
+        self._last = now
 
 
 def said(reply: Reply) -> str:
     """A reply in one line."""
     return " ".join(filter(None, (str(reply.code or ""), reply.enhanced, reply.text)))
-
-
-def _ms(us: int) -> float:
-    return round(us / 1_000, 1)
