@@ -149,8 +149,8 @@ class _Round:
             following = self._following(upcoming)
             reply = await connection.content(ready.made.data, following)
         except Trouble as trouble:
-            self._drop()
             self._note(ready, classify_trouble(self.house.rules, trouble), started=started)
+            self._drop()
             return False
         self.report.written += 1
         self._note(ready, classify(self.house.rules, Stage.DOT, reply), started=True)
@@ -209,9 +209,6 @@ class _Round:
     # -- outcomes -----------------------------------------------------------------------------------------------------
     def _note(self, ready: "_Ready", verdict: Verdict, *, started: bool) -> None:
         """Keep the outcome until it is recorded with the next start, or at the end of the letters."""
-        if verdict.scope in (Scope.CONNECTION, Scope.RELAY) and verdict.kind is not VerdictKind.ACCEPT:
-            self.over = True
-            self._drop()
         house = self.house
         situation = Situation(
             claimed=ready.made.claimed,
@@ -229,6 +226,9 @@ class _Round:
         self.over = self.over or any(effect.strike and effect.kind != "relay-fuse" for effect in effects)
         self.known += [outcome, *effects]
         self.report.outcomes.append(outcome)
+        if verdict.scope in (Scope.CONNECTION, Scope.RELAY) and verdict.kind is not VerdictKind.ACCEPT:
+            self.over = True
+            self._drop()
 
     def _note_unsent(self, ready: "_Ready") -> None:
         """The mark is made, or may be, and the content was not begun."""
