@@ -46,9 +46,9 @@ bench: .venv/dev ## print one JSON line per benchmark
 	$(BIN)/python bench/throughput.py
 
 lock: ## pin the dependencies anew (needs uv on PATH)
-	uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url -q requirements/build.in -o requirements/build.txt
-	uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url -q requirements/run.in -o requirements/run.txt
-	uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url -q requirements/dev.in -o requirements/dev.txt
+	uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q requirements/build.in -o requirements/build.txt
+	uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q requirements/run.in -o requirements/run.txt
+	uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q requirements/dev.in -o requirements/dev.txt
 
 clean: ## remove what make made
 	rm -rf .venv dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
