@@ -1,6 +1,5 @@
 """The app: its verbs in the order of a campaign's life, and the one place where errors become lines and exit statuses."""
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,16 +44,14 @@ def run(argv: Sequence[str]) -> int:
     except TyperException as exc:
         say.trouble(_usage(exc))
         return exc.exit_code
-    except (typer.Abort, KeyboardInterrupt):
-        say.trouble("stopped")
-        return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has gone: nobody to tell
-        return 1
+    except typer.Abort:
+        result = INTERRUPTED
     except OSError as exc:
         place = f"{exc.filename}: " if exc.filename else ""
         say.trouble(f"{place}{exc.strerror or type(exc).__name__}")
         return 1
+    if result == INTERRUPTED:  # Typer makes it of a Ctrl-C
+        say.trouble("stopped")
     return result if isinstance(result, int) else 0
 
 

@@ -9,7 +9,6 @@ import typer
 
 from worker.cli import say
 from worker.cli.frame import frame_of
-from worker.cli.stack import Stack
 from worker.cli.status import gather, summary
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ def up(context: typer.Context) -> None:
 
     A private Redis, the sink of a rehearsal, a worker, an express worker and beat, each as far as the settings want it.
     """
+    from worker.cli.stack import Stack
     from worker.embedded.supervisor import StopAsked
 
     home = frame_of(context).home()
