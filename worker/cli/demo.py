@@ -9,6 +9,8 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -90,7 +92,8 @@ def _lay_out(into: Path | None) -> "Home":
     say.line()
     for text in SETTINGS.splitlines():
         setting, _, aside = text.partition("#")
-        say.styled(f"    {say.plain(setting)}" + (f"[dim]#{say.plain(aside)}[/]" if aside else ""))
+        shown = f"    {say.plain(setting)}" + (f"[dim]#{say.plain(aside)}[/]" if aside else "")
+        say.styled(shown if text else "")
     say.line()
     return read_home(laid.root)
 
@@ -161,7 +164,7 @@ def _report(home: "Home", result: "Result") -> None:
     offices_table(home, result, home.campaigns[CAMPAIGN].offices)
     letter_as_seen(result)
     root = shlex.quote(str(home.root))
-    lettershop = f"lettershop --home {root}"
+    lettershop = f"{_program()} --home {root}"
     say.line()
     say.styled("[bold]Where to look further[/]")
     for what, where in (
@@ -174,3 +177,11 @@ def _report(home: "Home", result: "Result") -> None:
     ):
         say.styled(f"  [dim]{what:<24}[/] {say.plain(where)}")
     say.line()
+
+
+def _program() -> str:
+    """How this program is called from here: by its name where the shell finds it, else by its path."""
+    if shutil.which("lettershop"):
+        return "lettershop"
+    path = Path(sys.executable).with_name("lettershop")
+    return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))

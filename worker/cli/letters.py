@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from worker.operations.rebuild import Rebuilt
 
 app = typer.Typer(help="Letters one by one.")
+_WIDE = 100
 
 
 @app.callback()
@@ -44,31 +45,32 @@ def list_(
     if json:
         say.as_json({"letters": page, "next_after": following})
         return
-    say.table(
-        [
-            Column("letter", "right"),
-            Column("state"),
-            Column("office"),
-            Column("tries", "right"),
-            Column("due or ended"),
-            Column("reason"),
-        ],
-        [
-            (
-                str(each["id"]),
-                each["state"],
-                each["office"],
-                str(each["attempts"]),
-                str(each["ended_at"] or each["due_at"] or "-"),
-                each["reason"] or "-",
-            )
-            for each in page
-        ],
-    )
+    wide = not say.on_terminal() or say.console().width >= _WIDE
+    columns = [
+        Column("letter", "right"),
+        Column("state"),
+        Column("office", give=True),
+        Column("tries", "right"),
+        Column("due or ended"),
+        Column("reason", give=True),
+    ]
+    say.table(columns if wide else columns[:-1], [_row(each)[: len(columns) if wide else -1] for each in page])
     if not page:
         say.note("no letter fits")
     elif more:
         say.note(f"there are more: add --after {following}")
+
+
+def _row(letter: Mapping[str, Any]) -> tuple[str, ...]:
+    when = letter["ended_at"] or letter["due_at"]
+    return (
+        str(letter["id"]),
+        letter["state"],
+        letter["office"],
+        str(letter["attempts"]),
+        say.moment(when) if say.on_terminal() else when or "-",
+        letter["reason"] or "-",
+    )
 
 
 @app.command("show")
@@ -140,22 +142,18 @@ def _print(found: Mapping[str, Any]) -> None:
         f"letter [bold]{found['id']}[/] is [bold]{found['state']}[/]"
         + (f" ({say.plain(found['reason'])})" if found["reason"] else "")
     )
-    _field("for", f"{found['office']}, in lane {found['lane']}")
-    _field("signed in", f"{found['campaign']}, signature {found['signature']}, send-out {found['sendout']}")
-    _field("made", found["made_at"])
+    say.field("for", f"{found['office']}, in lane {found['lane']}")
+    say.field("signed in", f"{found['campaign']}, signature {found['signature']}, send-out {found['sendout']}")
+    say.field("made", found["made_at"])
     for name, key in (("due", "due_at"), ("ended", "ended_at")):
         if found[key]:
-            _field(name, found[key])
+            say.field(name, found[key])
     for reason in found["waits"]:
-        _field("waits", reason["text"] + (f", until {reason['until']}" if reason["until"] else ""))
+        say.field("waits", reason["text"] + (f", until {reason['until']}" if reason["until"] else ""))
     for attempt in found["attempts_made"]:
         _attempt(attempt)
     for entry in found["audit"]:
-        _field("audit", f"{entry['at']} {entry['who']}: {entry['verb']}: {entry['reason']}")
-
-
-def _field(name: str, text: str) -> None:
-    say.styled(f"  [dim]{name:<10}[/] {say.plain(text)}")
+        say.field("audit", f"{entry['at']} {entry['who']}: {entry['verb']}: {entry['reason']}")
 
 
 _COLOURS = {"accept": "green", "defer": "yellow", "refuse": "red", "set_aside": "yellow", "lose": "red"}
@@ -171,8 +169,9 @@ def _attempt(attempt: Mapping[str, Any]) -> None:
     )
     if attempt["verdict"]:
         reply = " ".join(filter(None, (str(attempt["code"] or ""), attempt["enhanced"], attempt["text"])))
-        say.styled(f"             at {attempt['stage']}: {say.plain(reply or '(the relay said nothing)')}")
-        say.styled(f"             [dim]read by rule {say.plain(attempt['rule'])}, scope {attempt['scope']}[/]")
+        say.field(f"at {attempt['stage']}", reply or "(the relay said nothing)")
+        say.field("read by", f"rule {attempt['rule']}, scope {attempt['scope']}")
     if attempt["steps_ms"]:
-        steps = ", ".join(f"{step} {ms:g} ms" for step, ms in attempt["steps_ms"].items())
-        say.styled(f"             [dim]{steps}[/]")
+        say.field("took", ", ".join(f"{step} {ms:g} ms" for step, ms in attempt["steps_ms"].items()))
+    if attempt["hash"]:
+        say.field("hash", attempt["hash"])

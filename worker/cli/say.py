@@ -13,16 +13,18 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 _CONSOLE: "Console | None" = None
+_NARROWEST = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table. `style` is rich's; a `low` column is the first to give way on a narrow terminal."""
+    """A column of a table. `style` is rich's; on a narrow terminal one that may `wrap` or `give` way does so first."""
 
     name: str
     align: Literal["left", "right"] = "left"
     style: str = ""
     wrap: bool = False
+    give: bool = False
 
 
 def on_terminal() -> bool:
@@ -67,6 +69,26 @@ def show(thing: "RenderableType") -> None:
     console().print(thing)
 
 
+def field(name: str, text: str) -> None:
+    """One named fact; a long one is wrapped beside its name."""
+    if not on_terminal():
+        line(f"  {name:<10} {text}")
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=11, style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(f" {name}", Text(text))
+    show(grid)
+
+
+def moment(stamp: str | None) -> str:
+    """A moment as JSON has it ("2026-11-24T02:11:36Z") for a reader: "2026-11-24 02:11:36"; "-" for none."""
+    return stamp.replace("T", " ").removesuffix("Z") if stamp else "-"
+
+
 def as_json(value: Any) -> None:
     """One JSON value: on one line in a pipe, indented for a reader."""
     print(json.dumps(value, ensure_ascii=False, indent=2 if on_terminal() else None), flush=True)
@@ -88,18 +110,35 @@ def rich_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], title: 
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, header_style="bold")
-    for column in columns:
+    cells = [tuple(row) for row in rows]
+    widths = _widths(columns, cells, console().width)
+    drawn = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", padding=(0, 1, 0, 0), header_style="bold")
+    for column, width in zip(columns, widths, strict=True):
         drawn.add_column(
             column.name,
             justify=column.align,
             style=column.style,
             no_wrap=not column.wrap,
             overflow="fold" if column.wrap else "ellipsis",
+            width=None if column.wrap else width,
         )
-    for row in rows:
+    for row in cells:
         drawn.add_row(*(Text(cell) for cell in row))
     return drawn
+
+
+def _widths(columns: Sequence[Column], cells: Sequence[Sequence[str]], room: int) -> list[int]:
+    """How wide each column is. Rich would narrow all alike; here those that may `give` way do, the widest first."""
+    widths = [max([len(column.name), *(len(row[place]) for row in cells)]) for place, column in enumerate(columns)]
+    giving = [place for place, column in enumerate(columns) if column.give]
+    excess = sum(widths) + 2 * len(widths) + 1 - room  # each column has a gap of two, the first a margin of one
+    while excess > 0 and giving:
+        widest = max(giving, key=lambda place: widths[place])
+        if widths[widest] <= _NARROWEST:
+            break
+        widths[widest] -= 1
+        excess -= 1
+    return widths
 
 
 def trouble(text: str) -> None:

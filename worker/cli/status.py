@@ -180,7 +180,7 @@ def _drawn(found: Mapping[str, Any]) -> "RenderableType":
     )
     lines: list[RenderableType] = [head, Text(), *_parts(found)]
     if found["letters"]:
-        lines += [*_totals(found), _offices(found["offices"])]
+        lines += [*_totals(found), _offices(found)]
         lines += _needs(found)
     return Group(*lines)
 
@@ -215,70 +215,60 @@ def _totals(found: Mapping[str, Any]) -> "list[RenderableType]":
     return [Text(f"  {_letters(found['letters'])}"), Text(f"  {due}; {accepted}", "dim")]
 
 
-def _offices(offices: Sequence[Mapping[str, Any]]) -> "RenderableType":
+def _offices(found: Mapping[str, Any]) -> "RenderableType":
     wide = say.console().width >= _WIDE
     columns = [
-        Column("office"),
+        Column("office", give=True),
         Column("waiting", "right"),
-        Column("due", "right"),
-        Column("oldest", "right"),
+        *([Column("due", "right"), Column("oldest", "right")] if wide else []),
         Column("sent", "right", "green"),
         Column("wrong", "right", "red"),
+        Column("waits (UTC)", give=True),
     ]
-    columns += [Column("waits for", wrap=True)] if wide else []
-    return say.rich_table(columns, [_row(office, wide=wide) for office in offices])
+    return say.rich_table(columns, [_row(office, str(found["at"]), wide=wide) for office in found["offices"]])
 
 
-def _row(office: Mapping[str, Any], *, wide: bool) -> list[str]:
+def _row(office: Mapping[str, Any], at: str, *, wide: bool) -> list[str]:
     numbers = _numbers(office["letters"])
-    row = [
-        office["id"] if wide else _short(office["id"], say.console().width - 42),
-        _or_dot(numbers["waiting"]),
-        _or_dot(office["due"]),
-        say.span(office["oldest_due_age_s"]),
-        _or_dot(numbers["sent"]),
-        _or_dot(numbers["wrong"]),
-    ]
-    return [*row, _waits(office)] if wide else row
+    due = [_or_dot(office["due"]), say.span(office["oldest_due_age_s"])] if wide else []
+    waits = ", ".join(dict.fromkeys(_short(reason, at) for reason in office["waits"]))
+    return [office["id"], _or_dot(numbers["waiting"]), *due, _or_dot(numbers["sent"]), _or_dot(numbers["wrong"]), waits]
 
 
-def _waits(office: Mapping[str, Any]) -> str:
-    return "; ".join(_until(reason) for reason in office["waits"])
+_WORDS = {"hold": "held", "hours": "opens", "gate": "again"}
+
+
+def _short(reason: Mapping[str, Any], at: str) -> str:
+    """A reason in two words: "held", "opens 09:00", "opens 11-30 09:00"."""
+    word = _WORDS.get(reason["kind"], "see below")
+    if not reason["until"] or reason["kind"] == "hold":
+        return word
+    day, _, time_of_day = say.moment(reason["until"]).partition(" ")
+    shown = time_of_day[:5] if reason["kind"] == "hours" else time_of_day
+    return f"{word} {shown}" if day == at[:10] else f"{word} {day[5:]} {shown}"
 
 
 def _until(reason: Mapping[str, Any]) -> str:
-    return f"{reason['text']}, until {reason['until']}" if reason["until"] else str(reason["text"])
+    return f"{reason['text']}, until {say.moment(reason['until'])}" if reason["until"] else str(reason["text"])
 
 
 def _needs(found: Mapping[str, Any]) -> "list[RenderableType]":
-    """What an operator should know below the table: holds, doubts, and on a narrow screen what offices wait for."""
+    """What an operator should know below the table: holds, doubts, and what gates are shut for."""
     from rich.text import Text
 
-    lines = [Text(hold["text"], "yellow") for hold in found["holds"]]
+    lines = [Text(f"  {hold['text']}", "yellow") for hold in found["holds"]]
     if found["holds"]:
-        lines.append(Text("`lettershop resume` lets them go on once the cause is mended", "dim"))
+        lines.append(Text("  `lettershop resume` lets them go on once the cause is mended", "dim"))
     if found["in_doubt"]:
-        lines.append(
-            Text(
-                f"{say.number(found['in_doubt'], 'letter')} in doubt: `lettershop letters list --state in_doubt`",
-                "yellow",
-            )
-        )
-    if say.console().width < _WIDE:
-        reasons: dict[str, list[str]] = {}
-        for office in found["offices"]:
-            for reason in office["waits"]:
-                if reason["kind"] != "hold" and _numbers(office["letters"])["waiting"]:
-                    reasons.setdefault(_until(reason), []).append(office["id"])
-        lines += [
-            Text(f"{who if len(who) > 1 else who[0]}: {why}".replace("['", "").replace("']", ""), "dim")
-            for why, who in reasons.items()
-        ]
+        doubted = say.number(found["in_doubt"], "letter")
+        lines.append(Text(f"  {doubted} in doubt: `lettershop letters list --state in_doubt`", "yellow"))
+    reasons: dict[str, list[str]] = {}
+    for office in found["offices"]:
+        for reason in office["waits"]:
+            if reason["kind"] not in {"hold", "hours"}:
+                reasons.setdefault(_until(reason), []).append(office["id"])
+    lines += [Text(f"  {', '.join(who)}: {why}", "dim") for why, who in reasons.items()]
     return list(lines)
-
-
-def _short(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: max(1, width - 1)]}…"
 
 
 def _or_dot(n: int) -> str:

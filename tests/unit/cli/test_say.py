@@ -100,7 +100,7 @@ def test_the_status_fits_its_terminal(width, terminal):
     text = " ".join(" ".join(lines).split())
     due = "4 due, the oldest for 1 min"
     offices = ("sampleton-mayor", "un-representative-russian-federation")
-    for words in (*offices, due, "pacing: no Redis", "550 5.1.1", "1 letter in doubt", "outside its hours"):
+    for words in (*offices, due, "pacing: no Redis", "550 5.1.1", "1 letter in doubt", "opens 11-24 09:00"):
         assert words in text, words
 
 
