@@ -2,15 +2,12 @@
 
 import contextlib
 import os
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-
-from worker.domain.errors import Failed
 
 if TYPE_CHECKING:
     from worker.intake import Intake
@@ -83,12 +80,3 @@ def stack_is_up(home: "Home") -> bool:
     from worker.embedded.lock import running
 
     return running(home.var) is not None
-
-
-def wait_for(probe: Callable[[], bool], what: str, within_s: float, every_s: float = 0.05) -> None:
-    """Wait until `probe()` is true. Raises Failed with `what`."""
-    deadline = time.monotonic() + within_s
-    while not probe():
-        if time.monotonic() > deadline:
-            raise Failed(f"{what} (waited {within_s:g} s)")
-        time.sleep(every_s)
