@@ -48,7 +48,8 @@ log = logging.getLogger(__name__)
 
 def sink_argv(root: Path, port_file: Path, port: int = 0, defer_share: float = 0.0) -> list[str]:
     """The command that runs a sink."""
-    module = [sys.executable, "-m", "worker.embedded.sink", "--root", str(root)]
+    # -P: a folder named `worker` where the operator happens to stand must not be taken for ours
+    module = [sys.executable, "-P", "-m", "worker.embedded.sink", "--root", str(root)]
     return [*module, "--port", str(port), "--port-file", str(port_file), "--defer-share", str(defer_share)]
 
 
