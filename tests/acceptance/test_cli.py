@@ -3,12 +3,14 @@
 import json
 import os
 import re
+import signal
 import sqlite3
 import stat
+import subprocess
 
 import pytest
 
-from tests.acceptance.command import environment
+from tests.acceptance.command import argv, environment
 from tests.smtp_server import SCENARIOS, Say, SmtpServer
 from worker.cli.app import run
 
@@ -274,3 +276,13 @@ def test_a_relay_that_is_away(cli, monkeypatch):
 
 def test_the_environment_names_the_home(cli):
     assert as_json(cli("status", "--json"))["home"] == os.environ["LETTERSHOP_HOME"]
+
+
+def test_watching_ends_with_ctrl_c(cli):
+    words = [*argv("--home", cli.root, "status", "--watch", "--json")]
+    with subprocess.Popen(words, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert as_json(process.stdout.readline())["mode"] == "rehearsal"
+        assert as_json(process.stdout.readline())["mode"] == "rehearsal"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")

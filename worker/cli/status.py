@@ -1,8 +1,9 @@
 """`lettershop status`: what is there, what is due, why it waits."""
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -35,21 +36,26 @@ def status(
     And what needs an operator, and whether the parts answer. Exit status 1 where the ledger does not.
     """
     home = frame_of(context).home()
-    found = gather(home)
     if not watch:
+        found = gather(home)
         say.as_json(found) if json else _print(found)
         if not found["ledger"]["ok"]:
             raise typer.Exit(Failed.exit_status)
         return
+    with contextlib.suppress(KeyboardInterrupt):  # how watching ends
+        _watch(home, json=json)
+
+
+def _watch(home: "Home", *, json: bool) -> NoReturn:
+    """Look again and again: a screen on a terminal, else a line each time."""
     if json or not say.on_terminal():
         while True:
-            print_again = say.as_json if json else (lambda value: say.line(summary(value)))
-            print_again(found)
-            time.sleep(WATCH_S)
             found = gather(home)
+            say.as_json(found) if json else say.line(summary(found))
+            time.sleep(WATCH_S)
     from rich.live import Live
 
-    with Live(_drawn(found), console=say.console(), auto_refresh=False, screen=True) as live:
+    with Live(_drawn(gather(home)), console=say.console(), auto_refresh=False, screen=True) as live:
         while True:
             time.sleep(WATCH_S)
             live.update(_drawn(gather(home)), refresh=True)
