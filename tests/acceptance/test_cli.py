@@ -280,7 +280,9 @@ def test_the_environment_names_the_home(cli):
 
 def test_watching_ends_with_ctrl_c(cli):
     words = [*argv("--home", cli.root, "status", "--watch", "--json")]
-    with subprocess.Popen(words, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        words, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert as_json(process.stdout.readline())["mode"] == "rehearsal"
         assert as_json(process.stdout.readline())["mode"] == "rehearsal"
         process.send_signal(signal.SIGINT)
