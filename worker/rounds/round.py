@@ -292,8 +292,7 @@ class _Round:
 
     def _ends(self) -> bool:
         long = self.house.clock.monotonic() - self.began >= self.house.plan.longest_s
-        full = self.supply.taken >= self.house.plan.most and not self.supply.waiting
-        return self.over or long or full or self.house.draining()
+        return self.over or long or self.house.draining()  # a full round ends when the supply has no more for it
 
     async def close(self) -> None:
         """Record what is known, give back letters and grants, close the row, keep the connection for the next round."""

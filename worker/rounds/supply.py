@@ -66,6 +66,7 @@ class Supply:
             fresh = [] if waiting else await self._look()
             if not waiting and not fresh:
                 return []
+            await self._return_grants(waiting)
             granted, wait = await self._ask(waiting, fresh)
             if granted:
                 return granted
@@ -78,7 +79,14 @@ class Supply:
 
     async def give_back(self) -> None:
         """Return the grants that were not used. A pacer that is away keeps them: the error is on the safe side."""
-        unused, self._unused = list(self._unused.values()), {}
+        await self._return(list(self._unused))
+
+    async def _return_grants(self, waiting: Sequence[Claimed]) -> None:
+        """What is asked for anew must not count twice."""
+        await self._return([claimed.letter for claimed in waiting if claimed.letter in self._unused])
+
+    async def _return(self, letters: Sequence[int]) -> None:
+        unused = [self._unused.pop(letter) for letter in letters]
         if unused:
             try:
                 await self.house.pacer.give_back(unused)

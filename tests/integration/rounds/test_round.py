@@ -9,9 +9,11 @@ import pytest
 
 from tests.fixtures.world import World
 from tests.smtp_server import SCENARIOS, Always, Say
-from worker.domain.limits import parse_rate
+from worker.domain.clock import SystemClock
+from worker.domain.limits import Limit, parse_rate
 from worker.ledger.hot.database import Database
 from worker.ledger.hot.recorded import recorded
+from worker.pacing import Pacer, connect
 from worker.rendering import Renderer, digest
 from worker.rounds import run_round
 from worker.rounds.making import Pins
@@ -382,3 +384,23 @@ def forget(world: World) -> None:
     open_windows(world.redis, world.ledger.ledger_id)
     with redis.Redis.from_url(world.redis.url, protocol=2) as client:
         client.hdel(f"lettershop:{world.ledger.ledger_id}:state", "epoch")
+
+
+def test_a_full_round_takes_one_grant_a_letter(world: World) -> None:
+    """A round that has all the letters it may take still sends them on the grants it was given, in one go."""
+    world.change(most=4)
+    world.submit(8)
+    with world.relay() as server:
+        world.until_idle()
+    assert len(server.accepted) == 16
+    lanes = [key for (key,) in world.rows("SELECT key FROM lanes WHERE kind = 'office'")]
+    limits = [Limit(key, world.plan.mailbox) for key in lanes]
+
+    async def used() -> list[int]:
+        pacer = Pacer(connect(world.redis.url), world.ledger.ledger_id, SystemClock())
+        try:
+            return [count for count, _ in await pacer.used(limits)]
+        finally:
+            await pacer.aclose()
+
+    assert asyncio.run(used()) == [8, 8]
