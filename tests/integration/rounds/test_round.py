@@ -17,6 +17,7 @@ from worker.pacing import Pacer, connect
 from worker.rendering import Renderer, digest
 from worker.rounds import run_round
 from worker.rounds.making import Pins
+from worker.rounds.round import _Round
 from worker.wiring import connect_hot
 
 HOUR_US = 3600 * 1_000_000
@@ -386,21 +387,50 @@ def forget(world: World) -> None:
         client.hdel(f"lettershop:{world.ledger.ledger_id}:state", "epoch")
 
 
-def test_a_full_round_takes_one_grant_a_letter(world: World) -> None:
-    """A round that has all the letters it may take still sends them on the grants it was given, in one go."""
-    world.change(most=4)
-    world.submit(8)
-    with world.relay() as server:
-        world.until_idle()
-    assert len(server.accepted) == 16
+def used(world: World) -> list[int]:
+    """What each office's mailbox limit has counted."""
     lanes = [key for (key,) in world.rows("SELECT key FROM lanes WHERE kind = 'office'")]
-    limits = [Limit(key, world.plan.mailbox) for key in lanes]
 
-    async def used() -> list[int]:
+    async def ask() -> list[int]:
         pacer = Pacer(connect(world.redis.url), world.ledger.ledger_id, SystemClock())
         try:
-            return [count for count, _ in await pacer.used(limits)]
+            return [count for count, _ in await pacer.used([Limit(key, world.plan.mailbox) for key in lanes])]
         finally:
             await pacer.aclose()
 
-    assert asyncio.run(used()) == [8, 8]
+    return asyncio.run(ask())
+
+
+def test_a_full_round_sends_on_the_grants_it_was_given(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.change(most=4)
+    world.submit(8)
+    usual, asked = Pacer.ask, []
+
+    async def ask(self: Pacer, wants: Any) -> Any:
+        asked.append(len(wants))
+        return await usual(self, wants)
+
+    monkeypatch.setattr(Pacer, "ask", ask)
+    with world.relay() as server:
+        world.until_idle()
+    assert len(server.accepted) == 16
+    assert asked == [4, 4, 4, 4]  # one ask a round, no letter put back and asked for again
+    assert used(world) == [8, 8]
+
+
+def test_a_letter_asked_for_anew_counts_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.submit(8)
+    usual, late = _Round._in_time, []
+
+    def in_time(self: _Round, granted: Any) -> bool:
+        if len(late) < 6:
+            late.append(granted)
+            return False  # as if its grant had too little life left
+        return usual(self, granted)
+
+    monkeypatch.setattr(_Round, "_in_time", in_time)
+    with world.relay() as server:
+        world.until_idle()
+    assert len(late) == 6
+    assert len(server.accepted) == 16
+    assert used(world) == [8, 8]
