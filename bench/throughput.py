@@ -4,7 +4,8 @@
 
 Both sides are filled through their bulk door first; then their workers start, and letters are counted at the sink from the
 first accepted to the last. The baseline (`bench/baseline/`) is tried with a new and with a kept connection, each with -c 2,
-4 and 8, on a short run; the best of these runs again in full. Ours is tried with one and with two worker processes.
+4 and 8, on a short run; ours with one and with two worker processes. The best of each side then run in full, in turn,
+`--repeat` times, and the median of each side is told: other work on the machine hits both alike.
 `--quick`: fewer letters and fewer variants, to see that it works. `--ours`, `--baseline`: that side only.
 """
 
@@ -14,7 +15,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +39,21 @@ def main() -> int:
         print(f"{done.rate:>8.0f}/s  {done.letters} letters  {done.variant}", file=sys.stderr)
         return done
 
-    def best(trials: Iterable[Trial], few: int, many: int) -> Run:
-        choice = list(trials)
-        if len(choice) > 1:
-            rates = [run(trial, few).rate for trial in choice]
-            choice = [choice[rates.index(max(rates))]]
-        return run(choice[0], many)
+    def best(trials: Sequence[Trial], few: int) -> Trial:
+        rates = [run(trial, few).rate for trial in trials] if len(trials) > 1 else [0.0]
+        return trials[rates.index(max(rates))]
 
-    baseline = best(_baselines(options), options.letters // 10, options.letters // 4) if options.baseline else None
-    ours = best(_ours(options), options.letters // 2, options.letters) if options.ours else None
+    sides: list[tuple[Trial, int, list[Run]]] = []
+    if options.baseline:
+        sides.append((best(_baselines(options), options.letters // 10), options.letters // 4, []))
+    if options.ours:
+        sides.append((best(_ours(options), options.letters // 2), options.letters, []))
+    for _ in range(1 if options.quick else options.repeat):
+        for trial, letters, done in sides:
+            done.append(run(trial, letters))
+    medians = [sorted(done, key=lambda each: each.rate)[len(done) // 2] for _, _, done in sides]
+    baseline = medians[0] if options.baseline else None
+    ours = medians[-1] if options.ours else None
     line = _line(ours, baseline)
     if options.details:
         line["runs"] = [dataclasses.asdict(done) for done in runs]
@@ -86,6 +93,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--letters", type=int, default=20_000, help="of ours; the baseline gets a quarter")
     parser.add_argument("--quick", action="store_true", help="2,000 letters, one variant of each side")
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each side; the median counts")
     parser.add_argument("--own-sink", action="store_true", help="do not use Postfix's smtp-sink")
     parser.add_argument("--details", action="store_true", help="put all runs into the line")
     parser.add_argument("--ours", action="store_true", help="ours only")
