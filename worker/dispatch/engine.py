@@ -25,6 +25,7 @@ from worker.settings import Home
 from worker.wiring import build_house
 
 _T = TypeVar("_T")
+_S = TypeVar("_S")
 log = logging.getLogger("lettershop.engine")
 FOLD_EVERY = 12  # ticks
 RING_TTL_S = 5.0
@@ -65,7 +66,7 @@ class Engine:
 
     def rescue(self) -> None:
         """Take back what the dead left."""
-        self._wait(self._guarded(clear_up(self.house), None))
+        self._wait(self._guarded(self._clear_up(), None))
 
     def fold(self) -> None:
         """Fold the counts' deltas."""
@@ -95,18 +96,29 @@ class Engine:
         self._ticker = asyncio.create_task(self._tick())
 
     async def _tick(self) -> None:
-        """Renew first: the leases must not wait for anything else."""
+        """Renew first: the leases must not wait for anything else. Each step by itself: one that fails stops no other."""
         turn = 0
         while True:
-            await self._guarded(self.house.leases.renew(self.house.committer, self.house.now_us()), None)
-            await self._guarded(clear_up(self.house), None)
-            await self._guarded(self._stage(), None)
-            await self.house.relays.sweep(self.house.clock.monotonic())
-            await self._guarded(self._witness(), otherwise=False)
+            steps = [self._renew, self._clear_up, self._stage, self._sweep, self._witness]
             turn += 1
-            if turn % FOLD_EVERY == 0:
-                await self._guarded(asyncio.to_thread(self.fold), None)
+            for step in [*steps, self._fold] if turn % FOLD_EVERY == 0 else steps:
+                try:
+                    await self._guarded(step(), None)
+                except Exception:  # a fault of ours: without a tick nothing would be renewed or rescued again
+                    log.exception("a step of the tick failed")
             await asyncio.sleep(RENEW_S)
+
+    async def _renew(self) -> None:
+        await self.house.leases.renew(self.house.committer, self.house.now_us())
+
+    async def _clear_up(self) -> None:
+        await clear_up(self.house)
+
+    async def _sweep(self) -> None:
+        await self.house.relays.sweep(self.house.clock.monotonic())
+
+    async def _fold(self) -> None:
+        await asyncio.to_thread(self.fold)
 
     async def _stage(self) -> None:
         if self._draining.is_set():
@@ -131,7 +143,7 @@ class Engine:
         self._behind = False
         return True
 
-    async def _guarded(self, work: Coroutine[Any, Any, _T], otherwise: _T) -> _T:
+    async def _guarded(self, work: Coroutine[Any, Any, _T], otherwise: _S) -> _T | _S:
         """A part that is away is said once, not at every tick; the work is tried again by the next one."""
         try:
             result = await work
@@ -148,6 +160,7 @@ class Engine:
     async def _shut(self) -> None:
         if self._ticker is not None:
             self._ticker.cancel()
+            await asyncio.wait([self._ticker])
         await self.house.relays.sweep(0.0, everything=True)
         await self.house.pacer.aclose()
         await asyncio.to_thread(self.house.committer.close)

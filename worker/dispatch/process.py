@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import socket
 from typing import Any
 
 from celery import Celery
@@ -39,7 +40,7 @@ def run_worker(home: Home, *, express: bool = False) -> int:
     workers = home.settings.worker
     try:
         worker = app.Worker(
-            hostname=f"{'express' if express else 'worker'}@%h",
+            hostname=f"{'express' if express else 'worker'}@{socket.gethostname()}",
             queues=[EXPRESS] if express else [EXPRESS, ROUNDS],
             pool="threads",
             concurrency=workers.express_connections if express else workers.connections,

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from worker.delivery import Connection, Declined, Envelope, Trouble, classify, classify_trouble
+from worker.delivery import Connection, Declined, Envelope, Ready, Trouble, classify, classify_trouble
 from worker.domain.states import Event, State
 from worker.domain.verdict import Kind as VerdictKind
 from worker.domain.verdict import Reply, Scope, Stage, Verdict
@@ -79,6 +79,7 @@ class _Round:
         self.gates = dict(opened.gates)
         self.supply = Supply(house, opened)
         self.connection: Connection | None = None
+        self.worn = False  # the connection has carried letters before
         self.known: list[Outcome | Effect] = []
         self.report = Report(opened=True)
         self.over = False
@@ -114,7 +115,7 @@ class _Round:
     def _in_time(self, granted: Granted) -> bool:
         return granted.alive(self.house.clock, MARGIN_S)
 
-    async def _make_next(self, queue: deque[Granted]) -> "_Ready | None":
+    async def _make_next(self, queue: deque[Granted]) -> "_Letter | None":
         """Make the first letter of the queue that can be made; note the faulty and the expired on the way."""
         while queue:
             granted = queue.popleft()
@@ -130,10 +131,10 @@ class _Round:
                 reason = str(exc) if isinstance(exc, Faulty) else f"cannot be made: {type(exc).__name__}"
                 self.known.append(self._without_attempt(claimed, Event.FAULT, State.FAULTY, reason))
                 continue
-            return _Ready(made, granted)
+            return _Letter(made, granted)
         return None
 
-    async def _attempt(self, ready: "_Ready", upcoming: "_Ready | None") -> bool:
+    async def _attempt(self, ready: "_Letter", upcoming: "_Letter | None") -> bool:
         """Try one letter. True where the next envelope went out with its content."""
         started = False
         try:
@@ -153,24 +154,32 @@ class _Round:
             self._drop()
             return False
         self.report.written += 1
+        self.worn = True
         self._note(ready, classify(self.house.rules, Stage.DOT, reply), started=True)
         return following is not None
 
-    async def _offer(self, envelope: Envelope) -> tuple[Connection, object]:
-        """Offer an envelope; a kept connection that turns out to be closed is replaced once, silently."""
-        reused = False
+    async def _offer(self, envelope: Envelope) -> tuple[Connection, Ready | Declined]:
+        """Offer an envelope. A connection that the relay has closed after earlier letters is replaced once, silently.
+
+        Relays end a connection after so many letters, or when it was idle: that says nothing about this letter, of
+        which no content is written yet. A reply that asks us to slow down is heeded.
+        """
+        if self.connection is not None and not self.connection.usable:
+            self._drop()
         if self.connection is None:
-            self.connection, reused = await self.house.relays.take(self.place.relay)
+            self.connection, self.worn = await self.house.relays.take(self.place.relay)
         try:
-            return self.connection, await self.connection.offer(envelope)
-        except Trouble:
-            if not reused:
+            answer = await self.connection.offer(envelope)
+            if not (self.worn and _closed(self.connection, answer)):
+                return self.connection, answer
+        except Trouble as trouble:
+            if not self.worn or _slow_down(trouble.reply):
                 raise
         self._drop()
-        self.connection = await self.house.relays.open(self.place.relay)
+        self.connection, self.worn = await self.house.relays.open(self.place.relay), False
         return self.connection, await self.connection.offer(envelope)
 
-    async def _mark(self, ready: "_Ready") -> bool:
+    async def _mark(self, ready: "_Letter") -> bool:
         """Record the earlier outcomes and this letter's start in one transaction. False: it may not be sent."""
         asked_at = self.house.clock.monotonic()
         start = self._start(ready.made)
@@ -195,7 +204,7 @@ class _Round:
         return True
 
     # -- connections --------------------------------------------------------------------------------------------------
-    def _following(self, upcoming: "_Ready | None") -> Envelope | None:
+    def _following(self, upcoming: "_Letter | None") -> Envelope | None:
         """The next envelope, to go out with this content, where its letter will surely be tried next."""
         if upcoming is None or self._ends() or not self._in_time(upcoming.granted):
             return None
@@ -207,7 +216,7 @@ class _Round:
             connection.abandon()
 
     # -- outcomes -----------------------------------------------------------------------------------------------------
-    def _note(self, ready: "_Ready", verdict: Verdict, *, started: bool) -> None:
+    def _note(self, ready: "_Letter", verdict: Verdict, *, started: bool) -> None:
         """Keep the outcome until it is recorded with the next start, or at the end of the letters."""
         house = self.house
         situation = Situation(
@@ -230,7 +239,7 @@ class _Round:
             self.over = True
             self._drop()
 
-    def _note_unsent(self, ready: "_Ready") -> None:
+    def _note_unsent(self, ready: "_Letter") -> None:
         """The mark is made, or may be, and the content was not begun."""
         verdict = Verdict(VerdictKind.DEFER, Scope.CONNECTION, Stage.DATA, NOT_SENT, "not-sent")
         claimed = ready.made.claimed
@@ -311,6 +320,16 @@ class _Round:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ready:
+class _Letter:
     made: Made
     granted: Granted
+
+
+def _closed(connection: Connection, answer: Ready | Declined) -> bool:
+    """Whether the relay ended the connection instead of answering about this letter (421, RFC 5321 section 3.8)."""
+    return isinstance(answer, Declined) and not connection.usable and not _slow_down(answer.reply)
+
+
+def _slow_down(reply: Reply | None) -> bool:
+    """Whether the relay closed with words about policy or pace (RFC 3463: x.7.x), not because it was enough for it."""
+    return reply is not None and reply.enhanced.startswith("4.7.")

@@ -13,6 +13,7 @@ from worker.domain.clock import Clock
 from worker.domain.limits import Limit
 from worker.ledger.hot import Claimed
 from worker.ledger.hot.lanes import Opened, candidates, claim
+from worker.ledger.hot.recorded import SIGNER
 from worker.ledger.hot.values import Candidate
 from worker.pacing import Grant, NeedsRefill, PacingAway, Settling, Wait, Want
 from worker.rounds.choose import open_offices
@@ -107,18 +108,22 @@ class Supply:
         if most <= 0:
             self.more = True
             return []
-        now_us = self.house.now_us()
-        found: list[Candidate] = await self.house.committer.call(lambda db: candidates(db, fronts, now_us, most))
+        now_us, writable = self.house.now_us(), self._writable()
+        if not writable:
+            self.more = False
+            return []
+        found: list[Candidate] = await self.house.committer.call(
+            lambda db: candidates(db, fronts, now_us, most, writable)
+        )
         self.more = len(found) >= most
-        if fronts[0].lane_kind == "office":
-            mine = self._writable()
-            found = [each for each in found if each.addressee in mine]
         return self._suspects_alone(found)
 
-    def _writable(self) -> set[str]:
-        """The lane's offices that may be written to now: two that share a mailbox may keep different hours."""
-        house, key = self.house, self.opened.place.lane_key
-        return {office.id for office in open_offices(self.opened.holds, house.plan, key, house.now())}
+    def _writable(self) -> list[str]:
+        """The lane's addressees that may be written to now: two offices that share a mailbox may keep different hours."""
+        house, place = self.house, self.opened.place
+        if self.opened.choice.fronts[0].lane_kind == "signers":
+            return [SIGNER]
+        return [office.id for office in open_offices(self.opened.holds, house.plan, place.lane_key, house.now())]
 
     def _suspects_alone(self, found: list[Candidate]) -> list[Candidate]:
         """A letter of a round that died is tried in a round of its own."""

@@ -3,12 +3,13 @@
 import asyncio
 import email
 import email.policy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.fixtures.world import World
-from tests.smtp_server import SCENARIOS, Always, Say
+from tests.smtp_server import SCENARIOS, Always, Say, Then
 from worker.domain.clock import SystemClock
 from worker.domain.limits import Limit, parse_rate
 from worker.ledger.hot.database import Database
@@ -434,3 +435,41 @@ def test_a_letter_asked_for_anew_counts_once(world: World, monkeypatch: pytest.M
     assert len(late) == 6
     assert len(server.accepted) == 16
     assert used(world) == [8, 8]
+
+
+def test_a_held_office_does_not_starve_the_one_that_shares_its_mailbox(world: World) -> None:
+    first, second = (world.plan.offices[each] for each in world.plan.campaigns[world.campaign].offices)
+    sharing = {**world.plan.offices, second.id: replace(second, mailbox=first.mailbox)}
+    world.change(offices=sharing)
+    world.submit(20)
+    database = connect_hot(world.ledger.url)
+    database.rows("UPDATE letters SET lane_id = (SELECT id FROM lanes WHERE key = ?)", (first.lane,))
+    database.rows("UPDATE letters SET due_at = due_at - 1000000 WHERE addressee = ?", (first.id,))
+    database.close()
+    place(world, "office", first.id)
+    with world.relay() as server:
+        reports = world.until_idle(most=30)
+    assert world.rows("SELECT addressee, state, count(*) FROM letters GROUP BY 1, 2 ORDER BY 2") == [
+        (first.id, "queued", 20),
+        (second.id, "sent", 20),
+    ]
+    assert len(server.accepted) == 20
+    assert not reports[-1].more  # a worker would ring again at once, for ever
+
+
+def test_a_relay_that_closes_after_each_letter_costs_no_letter_a_wait(world: World) -> None:
+    world.submit(4)
+    closing = Always(Then(b"421 4.4.2 that was enough for one connection\r\n"))
+    with world.relay({"DOT": closing}) as server:
+        world.until_idle()
+    assert world.states() == {"sent": 8}
+    assert len(server.accepted) == 8
+    assert world.rows("SELECT count(*) FROM attempts") == [(8,)]
+
+
+def test_a_relay_that_slows_us_down_between_letters_is_heeded(world: World) -> None:
+    world.submit(4)
+    with world.relay({"MAIL": [None, Say(b"421 4.7.0 too many letters, slow down"), None]}) as server:
+        world.until_idle()
+    assert server.connections <= 3
+    assert world.states()["queued"] >= 1

@@ -97,18 +97,21 @@ def open_round(
     return None
 
 
-def candidates(database: Database, fronts: Sequence[Front], now_us: int, most: int) -> list[Candidate]:
-    """The due letters of a lane, at most `most` of each campaign: by rank, campaigns in turn, then by due time."""
+def candidates(
+    database: Database, fronts: Sequence[Front], now_us: int, most: int, addressees: Sequence[str]
+) -> list[Candidate]:
+    """At most `most` due letters of a lane to these addressees: by rank, campaigns in turn, then by due time.
+
+    Offices that share a mailbox share the lane: one that is closed or held must not stand before the other.
+    """
+    among, chosen = database.among("addressee", addressees)
+    statement = sql.CANDIDATES.replace("{addressees}", among)
     found: list[Candidate] = []
     for rank in sorted({front.rank for front in fronts}):
-        heaps = [
-            [
-                Candidate(*row)
-                for row in database.rows(sql.CANDIDATES, (front.lane_id, front.campaign_id, rank, now_us, most))
-            ]
-            for front in fronts
-            if front.rank == rank
-        ]
+        heaps = []
+        for front in (each for each in fronts if each.rank == rank):
+            parameters = (front.lane_id, front.campaign_id, rank, now_us, *chosen, most)
+            heaps.append([Candidate(*row) for row in database.rows(statement, parameters)])
         while any(heaps):
             found += [heap.pop(0) for heap in heaps if heap]
         if len(found) >= most:

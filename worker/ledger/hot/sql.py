@@ -108,7 +108,7 @@ LONE = "UPDATE rounds SET lone = ? WHERE id = ?"
 
 CANDIDATES = """
 SELECT id, campaign_id, addressee, rank, suspect FROM letters
-WHERE lane_id = ? AND campaign_id = ? AND rank = ? AND state = 'queued' AND due_at <= ?
+WHERE lane_id = ? AND campaign_id = ? AND rank = ? AND state = 'queued' AND due_at <= ? AND {addressees}
 ORDER BY due_at, id LIMIT ?
 """
 
