@@ -93,7 +93,11 @@ def test_another_hash_and_an_erased_signer_are_said(root, capfd):
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_its_screens(root, width, monkeypatch, capsys):
-    monkeypatch.setattr(say, "_CONSOLE", Console(width=width, force_terminal=True, color_system=None, highlight=False))
+    monkeypatch.setattr(
+        say,
+        "_CONSOLE",
+        Console(width=width, force_terminal=True, color_system=None, highlight=False, _environ={"TERM": "xterm"}),
+    )
     monkeypatch.setattr(say, "on_terminal", lambda: True)
     home = read_home(root)
     offices = home.campaigns[CAMPAIGN].offices

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -28,8 +29,8 @@ class Column:
 
 
 def on_terminal() -> bool:
-    """Whether somebody looks at standard output."""
-    return sys.stdout.isatty()
+    """Whether somebody looks at standard output, on a terminal that can be drawn on; a dumb one gets plain lines."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def console() -> "Console":
