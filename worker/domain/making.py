@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from worker.domain.campaign import TextVersion, content_hash
+from worker.domain.campaign import TextVersion
 from worker.domain.person import Person
 
 
@@ -89,11 +89,6 @@ def pin_body(value: OfficeBlock | Frame) -> dict[str, Any]:
     """The JSON form in which an office block or a frame is pinned in the ledger."""
     body = asdict(value)
     return {k: list(v) if isinstance(v, tuple) else v for k, v in body.items()}
-
-
-def pin_hash(value: OfficeBlock | Frame) -> str:
-    """The content hash under which it is pinned."""
-    return content_hash(pin_body(value))
 
 
 def office_block(body: Mapping[str, Any]) -> OfficeBlock:

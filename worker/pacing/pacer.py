@@ -157,13 +157,9 @@ class Pacer:
         return None if known is None else int(known)
 
     async def ring_once(self, key: str, ttl_s: float) -> bool:
-        """True for the first caller with `key` in `ttl_s` seconds (or since `answer_ring`), False for all others."""
+        """True for the first caller with `key` in `ttl_s` seconds, False for all others."""
         name = f"{self._prefix}ring:{key}"
         return await self._script.command("SET", name, "1", "NX", "PX", max(1, int(ttl_s * 1000))) is not None
-
-    async def answer_ring(self, key: str) -> None:
-        """The wake-up named `key` has been taken up: the next `ring_once` is a first one again."""
-        await self._script.command("DEL", f"{self._prefix}ring:{key}")
 
     async def aclose(self) -> None:
         """Close the connections."""
