@@ -7,9 +7,9 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
 COPY requirements/build.txt requirements/run.txt requirements/
 RUN python -m venv /opt/build \
- && /opt/build/bin/pip install --require-hashes -r requirements/build.txt \
+ && /opt/build/bin/pip install --require-hashes --no-deps -r requirements/build.txt \
  && python -m venv /opt/lettershop \
- && /opt/lettershop/bin/pip install --require-hashes -r requirements/run.txt
+ && /opt/lettershop/bin/pip install --require-hashes --no-deps -r requirements/run.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY worker worker
 COPY config config

@@ -1,4 +1,5 @@
-# `make help` lists the targets. Needs only git, make and Python 3.11+ with venv.
+# `make help` lists the targets. Needs only git, make and Python 3.11+ with venv. The requirements name every package, so
+# pip is told --no-deps: an older pip given an extra (coverage[toml]) would go past the pin to a newer release and stop.
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
@@ -8,12 +9,12 @@ help: ## list the targets
 
 .venv/run: requirements/run.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt -r requirements/run.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/build.txt -r requirements/run.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/dev: requirements/dev.txt .venv/run
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
 	@touch $@
 
 setup: .venv/dev ## make the virtual environment with everything pinned
