@@ -50,7 +50,7 @@ def _settings(port: int, workers: int) -> dict[str, str]:
         "LETTERSHOP_REHEARSAL__PORT": str(port),
         "LETTERSHOP_LIMITS__MAILBOX": "1000000/h",
         "LETTERSHOP_LIMITS__MAILBOX_PER_DAY": "10000000",
-        "LETTERSHOP_LIMITS__MAILBOX_CONNECTIONS": str(max(2, workers)),
+        "LETTERSHOP_LIMITS__MAILBOX_CONNECTIONS": str(2 * workers),
         "LETTERSHOP_LIMITS__OFFICE_HOURS": "ignore",
     }
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 SINK = "rehearsal"
 """The name of the only relay in rehearsal."""
 
-SINK_CONNECTIONS = 20
+SINK_CONNECTIONS = 100
 
 
 def read_home(path: Path, environ: Mapping[str, str] | None = None) -> Home:

@@ -13,9 +13,10 @@ PostgreSQL: 15 or newer, UTF8; a connection is tried before it is used, so that 
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.parse import quote
 
 import psycopg
@@ -33,6 +34,10 @@ READING = "lettershop_reading"
 """The execution option of a transaction that only reads."""
 
 _BUSY_S = 30
+_TURN_S = 0.0003
+STATEMENTS = 512
+"""How many statements a SQLite connection keeps prepared."""
+
 POOL_SIZE, POOL_OVERFLOW = 5, 25
 _OLDEST_SERVER = 15
 _SETTINGS = (
@@ -155,7 +160,9 @@ def raw_connection(url: str) -> "sqlite3.Connection | psycopg.Connection[Any]":
     """
     with failures(url):
         if dialect_of(url) == "sqlite":
-            return _sqlite(url)
+            connection = _sqlite(url)
+            connection.execute("PRAGMA busy_timeout=0")  # `begin_immediate` has the patience
+            return connection
         parsed = parse_url(url)
         # not as a URL again: SQLAlchemy and libpq disagree on how a space in a password is written
         place: dict[str, Any] = {**parsed.translate_connect_args(username="user", database="dbname"), **parsed.query}
@@ -164,7 +171,14 @@ def raw_connection(url: str) -> "sqlite3.Connection | psycopg.Connection[Any]":
 
 def _sqlite(url: str, *, create: bool = False, foreign_keys: bool = True) -> sqlite3.Connection:
     where = f"file:{quote(str(sqlite_file(url)))}?mode={'rwc' if create else 'rw'}"
-    connection = sqlite3.connect(where, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        where,
+        uri=True,
+        timeout=_BUSY_S,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=STATEMENTS,
+    )
     try:
         for setting in _SETTINGS:
             connection.execute(setting).fetchall()
@@ -176,11 +190,32 @@ def _sqlite(url: str, *, create: bool = False, foreign_keys: bool = True) -> sql
     return connection
 
 
+def begin_immediate(connection: sqlite3.Connection) -> None:
+    """Wait for this connection's turn to write, at most `_BUSY_S`, and begin. Raises sqlite3.OperationalError.
+
+    SQLite's own patience sleeps 1, 2, 5, 10 ... 100 ms between tries: where several processes commit within a
+    millisecond each, it sleeps through everybody else's turns.
+    """
+    deadline = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_TURN_S)
+        else:
+            return
+
+
 def _begin_on_sqlite(connection: Connection) -> None:
     reading = connection.get_execution_options().get(READING, False)
     # set every time: the pool hands the same connection to readers and to writers
     connection.exec_driver_sql(f"PRAGMA query_only={'ON' if reading else 'OFF'}")
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    if reading:
+        connection.exec_driver_sql("BEGIN")
+    else:
+        begin_immediate(cast("sqlite3.Connection", connection.connection.dbapi_connection))
 
 
 def check_server(connection: Connection) -> None:

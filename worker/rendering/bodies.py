@@ -4,19 +4,21 @@ Which wording: the making's language, else the frame's default. What a template 
 address is not among it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
-from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from worker.domain.campaign import Wording
 from worker.domain.making import Making
+from worker.rendering import mime
 from worker.rendering.dates import long_date
 from worker.rendering.faults import Flaw, TemplateFault
-from worker.rendering.folding import KEPT, Fixed, folded, of_root
+from worker.rendering.folding import Fixed, Letterhead, letterhead, of_root
 from worker.rendering.sandbox import GLOBALS, compiled, run
 from worker.rendering.words import NOTICE_VALUES, variable
+
+_T = TypeVar("_T")
 
 
 def template_name(campaign: str, language: str, part: str) -> str:
@@ -32,22 +34,36 @@ class Words:
     language: str
     wording: Wording
     names: tuple[str, ...]  # of a notice's further values
-    fixed: Fixed | None  # what a letter shares with the others to its office; a notice shares nothing
+    letterhead: Letterhead | None  # what a letter shares with the others to its office; a notice shares nothing
     values: dict[str, Any]
 
     def subject(self) -> str:
-        return self._run("subject", self.wording.subject, html=False)
+        return self._written("subject", self._text)
 
     def text(self) -> str:
-        return self._run("text", self.wording.text, html=False)
+        return self._written("text", self._text)
 
     def html(self) -> str:
-        return self._run("html", self.wording.html, html=True)
+        return self._written("html", self._text)
 
-    def _run(self, part: str, source: str, *, html: bool) -> str:
+    def parts(self) -> tuple[bytes, bytes]:
+        """The plain and the HTML body part of the message."""
+        return self._written("text", self._part), self._written("html", self._part)
+
+    def _text(self, source: str, html: bool) -> str:
+        if self.letterhead is None:
+            return run(compiled(source, html, self.names), self.values)
+        return self.letterhead.folded(source, html).run(self.values)
+
+    def _part(self, source: str, html: bool) -> bytes:
+        subtype = b"html" if html else b"plain"
+        if self.letterhead is None:
+            return mime.part(subtype, mime.clean(self._text(source, html)))
+        return self.letterhead.folded(source, html).part(subtype, self.values)
+
+    def _written(self, part: str, write: Callable[[str, bool], _T]) -> _T:
         try:
-            template = folded(source, html, self.fixed) if self.fixed else compiled(source, html, self.names)
-            return run(template, self.values)
+            return write(getattr(self.wording, part), part == "html")
         except Flaw as flaw:
             raise TemplateFault(template_name(self.campaign, self.language, part), flaw.line, flaw.message) from None
 
@@ -63,20 +79,12 @@ def words(making: Making) -> Words:
         raise TemplateFault(name, 0, f"there is no wording in {making.language!r}, nor in the default {language!r}")
     date = long_date(making.date.astimezone(UTC).date(), language)
     if making.office is not None:
-        fixed = Fixed(making.office, making.frame, wording.goals, date)
-        return Words(making.text.campaign, language, wording, (), fixed, _letter_values(making, fixed))
+        shared = letterhead(Fixed(making.office, making.frame, wording.goals, date))
+        values = shared.values | of_root("signer", making.signer)
+        return Words(making.text.campaign, language, wording, (), shared, values)
     extra = {**dict.fromkeys(NOTICE_VALUES, ""), **making.values}
     values = _notice_values(making, wording, date, extra)
     return Words(making.text.campaign, language, wording, tuple(sorted(extra)), None, values)
-
-
-def _letter_values(making: Making, fixed: Fixed) -> dict[str, Any]:
-    return _shared_values(fixed) | of_root("signer", making.signer)
-
-
-@lru_cache(maxsize=KEPT)
-def _shared_values(fixed: Fixed) -> dict[str, Any]:
-    return fixed.values()
 
 
 def _notice_values(making: Making, wording: Wording, date: str, extra: Mapping[str, str]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """One thread that commits for all connections of a process.
 
-It never waits for company: it takes what gathered while the last commit ran and commits that together. A member whose
+It never waits for company: it takes what gathered while the last commit ran, or while another process had its turn to
+write, and commits that together. A member whose
 row does not match is answered False and hurts nobody; if the transaction fails, the members are tried one by one on a new
 connection. Each is repeatable, because a commit can be durable though its acknowledgement was lost. Where one alone fails
 again, its asker gets `LedgerAway` and decides.
@@ -63,32 +64,15 @@ class Committer:
 
     # -- the thread ----------------------------------------------------------------------------------------------
     def _run(self) -> None:
-        closing = False
-        while not closing:
-            group, closing = self._gather()
-            if group:
-                self._settle(group)
-                self._answer(group)
+        while (first := self._queue.get()) is not None:
+            group = [first]
+            self._settle(group)
+            self._answer(group)
         self._disconnect()
-
-    def _gather(self) -> tuple[list[_Asked], bool]:
-        first = self._queue.get()
-        if first is None:
-            return [], True
-        group = [first]
-        while len(group) < MOST_IN_A_GROUP:
-            try:
-                more = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if more is None:
-                return group, True
-            group.append(more)
-        return group, False
 
     def _settle(self, group: list[_Asked]) -> None:
         try:
-            answers = self._apply(group)
+            answers = self._apply(group, self._gather)
         except Exception:  # noqa: BLE001  (whatever failed, each asker must be answered)
             for asked in group:
                 self._settle_alone(asked)
@@ -102,11 +86,28 @@ class Committer:
         except Exception as exc:  # noqa: BLE001  (the asker decides what it means)
             asked.trouble = exc
 
-    def _apply(self, group: list[_Asked]) -> list[list[Any]]:
+    def _gather(self, group: list[_Asked]) -> None:
+        """Let those join who came meanwhile. The word to close stays in the queue until they are settled."""
+        while len(group) < MOST_IN_A_GROUP:
+            try:
+                more = self._queue.get_nowait()
+            except queue.Empty:
+                return
+            if more is None:
+                self._queue.put(None)
+                return
+            group.append(more)
+
+    def _apply(self, group: list[_Asked], gather: Callable[[list[_Asked]], None] | None = None) -> list[list[Any]]:
+        def take() -> list[tuple[Operation, ...]]:
+            if gather is not None:
+                gather(group)
+            return [asked.operations for asked in group]
+
         try:
             if self._database is None:
                 self._database = self._connect()
-            return self._database.apply([asked.operations for asked in group])
+            return self._database.transaction(take)
         except Exception as exc:
             known = self._database.errors if self._database else (Failed,)
             if self._database is None or isinstance(exc, known):

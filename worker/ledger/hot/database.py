@@ -7,8 +7,8 @@ the late replies, and the counts of the transaction's own moves.
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from worker.domain.states import Event, State
 from worker.ledger.hot import sql
@@ -19,6 +19,11 @@ DOUBT_REST_US = 15 * 60 * 1_000_000
 
 FUSE_LANES = 3
 """A relay's refusals hold it only when they come over so many lanes: otherwise it is the lanes' own trouble."""
+
+
+_T = TypeVar("_T")
+Group = Sequence[Sequence[Operation]]
+"""What several askers want done in one transaction."""
 
 
 class Database(ABC):
@@ -64,19 +69,25 @@ class Database(ABC):
         """Move queued letters to `claimed`; the ids that matched."""
 
     @abstractmethod
+    def add_counts(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Append deltas: campaign_id, sendout_id, addressee, state, n."""
+
+    @abstractmethod
     def among(self, column: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
         """`column IN (values)` as SQL with its parameters."""
 
     # -- one transaction -----------------------------------------------------------------------------------------
-    def apply(self, group: Sequence[Sequence[Operation]]) -> list[list[Any]]:
+    def transaction(self, take: Callable[[], Group]) -> list[list[Any]]:
         """Run the operations of a group in one transaction and give each its result, in the order given.
 
+        `take` tells the group once the transaction has begun: who came while it waited for another writer goes along.
         Outcomes go first, starts last: a start is never written before the outcome it was handed in with.
         A start or outcome answers whether it holds now; a call answers what it returns.
         """
         self._moves.clear()
         self.begin()
         try:
+            group = take()
             answers: dict[int, Any] = {}
             flat = [operation for operations in group for operation in operations]
             self._run_outcomes([o for o in flat if isinstance(o, Outcome)], answers)
@@ -103,9 +114,9 @@ class Database(ABC):
         self._moves[(*key, after)] += n
 
     def _write_counts(self) -> None:
-        for key, n in self._moves.items():
-            if n:
-                self.rows(sql.ADD_COUNT, (*key, n))
+        rows = [(*key, n) for key, n in self._moves.items() if n]
+        if rows:
+            self.add_counts(rows)
 
     # -- outcomes ------------------------------------------------------------------------------------------------
     def _run_outcomes(self, outcomes: list[Outcome], answers: dict[int, Any]) -> None:
@@ -141,7 +152,7 @@ class Database(ABC):
             (to, due, outcome.at_us, outcome.reason, outcome.claimed.letter, outcome.claimed.number),
         )
         if moved:
-            self.rows(sql.END_ATTEMPT_LATE, (*end_columns(outcome), outcome.claimed.letter, outcome.claimed.number))
+            self.rows(sql.END_ATTEMPT_LATE, end_columns(outcome)[:11])
             self.counted(outcome.claimed, State.IN_DOUBT, to)
         return bool(moved)
 
@@ -200,12 +211,48 @@ def blocked(start: Start, held: Iterable[tuple[str, str]]) -> bool:
     return bool(mine & set(held))
 
 
+def mark_columns(start: Start) -> tuple[Any, ...]:
+    """The mark as `sql.MARK` names its columns; the first three are what the move is guarded by."""
+    claimed, place = start.claimed, start.place
+    return (
+        claimed.letter,
+        claimed.number,
+        place.round_id,
+        place.relay,
+        place.lane_id,
+        start.at_us,
+        start.addressee_pin,
+        start.frame_pin,
+        start.signer_version,
+        start.date_us,
+        start.renderer,
+        start.hash,
+    )
+
+
+def landing(outcome: Outcome) -> tuple[Any, ...]:
+    """The letter after its outcome: id, number, round, state, due_at, life_us, reason, ended_at, doubts more, attempts."""
+    claimed = outcome.claimed
+    return (
+        claimed.letter,
+        claimed.number,
+        outcome.place.round_id,
+        outcome.to.value,
+        outcome.due_at,
+        outcome.life_us,
+        outcome.reason,
+        outcome.at_us if outcome.to not in (State.QUEUED, State.HELD) else None,
+        1 if outcome.event is Event.LOSE else 0,
+        claimed.number if outcome.started or outcome.verdict else claimed.number - 1,
+    )
+
+
 def end_columns(outcome: Outcome) -> tuple[Any, ...]:
-    """The attempt's end as `sql` names its columns: ended_at, kind, scope, stage, code, enhanced, text, rule, steps."""
-    verdict = outcome.verdict
+    """The attempt's end: ended_at, kind, scope, stage, code, enhanced, text, rule, steps; and which attempt it is."""
+    verdict, claimed, place = outcome.verdict, outcome.claimed, outcome.place
     if verdict is None:
         raise ValueError("an outcome without a verdict writes no attempt")
-    steps = ",".join(f'"{name}":{us}' for name, us in outcome.steps.items())
+    steps = ",".join([f'"{name}":{us}' for name, us in outcome.steps.items()])
     return (
         outcome.at_us,
         verdict.kind.value,
@@ -216,14 +263,15 @@ def end_columns(outcome: Outcome) -> tuple[Any, ...]:
         verdict.reply.text,
         verdict.rule,
         f"{{{steps}}}",
+        claimed.letter,
+        claimed.number,
+        place.round_id,
+        place.relay,
+        place.lane_id,
     )
 
 
-def ends_life(state: State) -> bool:
-    """Whether `ended_at` is set on reaching this state."""
-    return state not in (State.QUEUED, State.HELD)
-
-
-def doubt(event: Event) -> int:
-    """What an event adds to a letter's number of doubts."""
-    return 1 if event is Event.LOSE else 0
+def batched(rows: Sequence[_T], most: int) -> Iterator[Sequence[_T]]:
+    """The rows in groups of at most `most`."""
+    for start in range(0, len(rows), most):
+        yield rows[start : start + most]

@@ -8,8 +8,7 @@ from typing import Any
 
 import psycopg
 
-from worker.ledger.hot.database import Database, doubt, end_columns, ends_life
-from worker.ledger.hot.sqlite import mark_columns
+from worker.ledger.hot.database import Database, end_columns, landing, mark_columns
 from worker.ledger.hot.values import Outcome, Start
 
 _START = """
@@ -73,6 +72,12 @@ UPDATE letters SET state = 'claimed', claim = %s WHERE id IN (
 """
 
 
+_ADD_COUNTS = """
+INSERT INTO count_deltas (campaign_id, sendout_id, addressee, state, n)
+SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::bigint[])
+"""
+
+
 class PostgresDatabase(Database):
     """A psycopg connection in autocommit mode, opened by `worker.ledger.engine`."""
 
@@ -121,11 +126,14 @@ class PostgresDatabase(Database):
     def _end(self, outcomes: Sequence[Outcome], state: str, *, forget_resend: bool) -> set[int]:
         guard = "a.number" if state == "sending" else "a.number - 1"
         statement = _ASKED_ENDS.replace("l.attempts = %s", f"l.attempts = {guard}")
-        parameters = [*_columns([_landing(o) for o in outcomes]), state, forget_resend]
+        parameters = [*_columns([landing(o) for o in outcomes]), state, forget_resend]
         return {row[0] for row in self._run(statement, parameters)}
 
     def claim_ids(self, round_id: int, letters: Sequence[int]) -> set[int]:
         return {row[0] for row in self._run(_CLAIM, (round_id, list(letters)))}
+
+    def add_counts(self, rows: Sequence[Sequence[Any]]) -> None:
+        self._run(_ADD_COUNTS, _columns(rows))
 
     def among(self, column: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
         return f"{column} = ANY(?)", [list(values)]
@@ -135,35 +143,5 @@ def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _landing(outcome: Outcome) -> tuple[Any, ...]:
-    claimed = outcome.claimed
-    ended = outcome.at_us if ends_life(outcome.to) else None
-    attempts = claimed.number if outcome.started or outcome.verdict else claimed.number - 1
-    return (
-        claimed.letter,
-        claimed.number,
-        outcome.place.round_id,
-        outcome.to.value,
-        outcome.due_at,
-        outcome.life_us,
-        outcome.reason,
-        ended,
-        doubt(outcome.event),
-        attempts,
-    )
-
-
 def _ends(outcomes: Sequence[Outcome], done: set[int]) -> list[list[Any]]:
-    rows = [
-        (
-            *end_columns(o),
-            o.claimed.letter,
-            o.claimed.number,
-            o.place.round_id,
-            o.place.relay,
-            o.place.lane_id,
-        )
-        for o in outcomes
-        if o.claimed.letter in done
-    ]
-    return _columns(rows)
+    return _columns([end_columns(outcome) for outcome in outcomes if outcome.claimed.letter in done])

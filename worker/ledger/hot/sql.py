@@ -4,41 +4,48 @@ Each move is a compare-and-set: the state it leaves stands in its WHERE, and the
 states in the texts are those of `worker.domain.states`; a test compares them with the table.
 """
 
-# -- moves of single letters (SQLite runs these; PostgreSQL has its own with arrays) ------------------------------------
-CLAIM = "UPDATE letters SET state = 'claimed', claim = ? WHERE id = ? AND state = 'queued'"
+# -- moves of letters, many in one statement (SQLite; PostgreSQL has its own with arrays) --------------------------------
+# {rows} becomes (?, ...), (?, ...): as many as the group has.
+QUEUED = "SELECT json_group_array(id) FROM letters WHERE state = 'queued' AND "
+
+CLAIM = "UPDATE letters SET state = 'claimed', claim = ? WHERE state = 'queued' AND "
 
 START = """
-UPDATE letters SET state = 'sending', attempts = ?
-WHERE id = ? AND state = 'claimed' AND claim = ? AND attempts = ?
+UPDATE letters SET state = 'sending', attempts = a.column2 FROM (VALUES {rows}) a
+WHERE letters.id = a.column1 AND state = 'claimed' AND claim = a.column3 AND attempts = a.column2 - 1
 """
 
 MARK = """
 INSERT INTO attempts (letter_id, number, round_id, relay, lane_id, started_at, addressee_pin, frame_pin, signer_version,
                       date_us, renderer, hash)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES {rows}
 """
 
 END_SENDING = """
-UPDATE letters SET state = ?, due_at = ?, life_us = ?, reason = ?, ended_at = ?, claim = NULL, suspect = 0,
-                   doubts = doubts + ?, resend_of = NULL
-WHERE id = ? AND state = 'sending' AND claim = ? AND attempts = ?
+UPDATE letters SET state = a.column4, due_at = a.column5, life_us = a.column6, reason = a.column7, ended_at = a.column8,
+                   claim = NULL, suspect = 0, doubts = doubts + a.column9, resend_of = NULL
+FROM (VALUES {rows}) a
+WHERE letters.id = a.column1 AND state = 'sending' AND claim = a.column3 AND attempts = a.column2
 """
 
 END_CLAIMED = """
-UPDATE letters SET state = ?, due_at = ?, life_us = ?, reason = ?, ended_at = ?, claim = NULL, suspect = 0,
-                   attempts = ?
-WHERE id = ? AND state = 'claimed' AND claim = ? AND attempts = ?
+UPDATE letters SET state = a.column4, due_at = a.column5, life_us = a.column6, reason = a.column7, ended_at = a.column8,
+                   claim = NULL, suspect = 0, doubts = doubts + a.column9, attempts = a.column10
+FROM (VALUES {rows}) a
+WHERE letters.id = a.column1 AND state = 'claimed' AND claim = a.column3 AND attempts = a.column2 - 1
 """
 
 END_ATTEMPT = """
-UPDATE attempts SET ended_at = ?, kind = ?, scope = ?, stage = ?, code = ?, enhanced = ?, text = ?, rule = ?, steps = ?
-WHERE letter_id = ? AND number = ? AND ended_at IS NULL
+UPDATE attempts SET ended_at = a.column1, kind = a.column2, scope = a.column3, stage = a.column4, code = a.column5,
+                    enhanced = a.column6, text = a.column7, rule = a.column8, steps = a.column9
+FROM (VALUES {rows}) a
+WHERE letter_id = a.column10 AND number = a.column11 AND attempts.ended_at IS NULL
 """
 
 WHOLE_ATTEMPT = """
 INSERT INTO attempts (ended_at, kind, scope, stage, code, enhanced, text, rule, steps,
                       letter_id, number, round_id, relay, lane_id)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES {rows}
 """
 
 # -- written before, or late -------------------------------------------------------------------------------------------
@@ -64,7 +71,7 @@ WHERE letter_id = ? AND number = ?
 """
 
 # -- counts, gates, holds ------------------------------------------------------------------------------------------------
-ADD_COUNT = "INSERT INTO count_deltas (campaign_id, sendout_id, addressee, state, n) VALUES (?, ?, ?, ?, ?)"
+ADD_COUNTS = "INSERT INTO count_deltas (campaign_id, sendout_id, addressee, state, n) VALUES {rows}"
 
 GATES = "SELECT kind, key, opens_at, reason, since, strikes FROM gates"
 
