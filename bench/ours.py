@@ -21,6 +21,7 @@ from worker.wiring import open_intake, open_keys, open_ledger, private_server, r
 ROOT = Path(__file__).parents[1]
 CAMPAIGN = "justice-for-khojaly"
 OFFICES = 10
+CONNECTIONS = 30  # of each worker process
 
 
 def run_ours(letters: int, workers: int, folder: Path, *, own_sink: bool, ledger: str | None = None) -> Run:
@@ -33,9 +34,10 @@ def run_ours(letters: int, workers: int, folder: Path, *, own_sink: bool, ledger
             taken = _submit(home, letters)
             enqueued = time.monotonic() - began
             command = [sys.executable, "-m", "worker.cli", "--home", str(home.root), "worker"]
+            cores = [["--core", str(core)] for core in _cores()] or [[]]
             return measured(
                 f"{workers} worker{'s' if workers > 1 else ''}, {'PostgreSQL' if ledger else 'SQLite'}, {sink.name}",
-                [(command, os.environ | environment)] * workers,
+                [([*command, *cores[n % len(cores)]], os.environ | environment) for n in range(workers)],
                 folder / "worker.log",
                 sink,
                 taken,
@@ -50,7 +52,8 @@ def _settings(port: int, workers: int) -> dict[str, str]:
         "LETTERSHOP_REHEARSAL__PORT": str(port),
         "LETTERSHOP_LIMITS__MAILBOX": "1000000/h",
         "LETTERSHOP_LIMITS__MAILBOX_PER_DAY": "10000000",
-        "LETTERSHOP_LIMITS__MAILBOX_CONNECTIONS": str(2 * workers),
+        "LETTERSHOP_LIMITS__MAILBOX_CONNECTIONS": str(CONNECTIONS * workers // OFFICES),
+        "LETTERSHOP_WORKER__CONNECTIONS": str(CONNECTIONS),
         "LETTERSHOP_LIMITS__OFFICE_HOURS": "ignore",
     }
 
@@ -90,3 +93,8 @@ def _people(number: int) -> Iterator[PersonInput]:
     for n in range(number):
         comment = "I ask you to read this letter with care." if n % 3 == 0 else ""
         yield PersonInput(f"Sample Signer {n:05}", f"signer{n}@mail.example", "IE", "Sampleton", comment)
+
+
+def _cores() -> list[int]:
+    """The processor cores to put workers on, one each in turn; none where the system does not tell."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []

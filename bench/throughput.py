@@ -45,9 +45,9 @@ def main() -> int:
 
     sides: list[tuple[Trial, int, list[Run]]] = []
     if options.baseline:
-        sides.append((best(_baselines(options), options.letters // 10), options.letters // 4, []))
+        sides.append((best(_baselines(options), options.letters // 20), options.letters // 8, []))
     if options.ours:
-        sides.append((best(_ours(options), options.letters // 2), options.letters, []))
+        sides.append((best(_ours(options), options.letters // 4), options.letters, []))
     for _ in range(1 if options.quick else options.repeat):
         for trial, letters, done in sides:
             done.append(run(trial, letters))
@@ -91,7 +91,7 @@ def _line(ours: Run | None, baseline: Run | None) -> dict[str, Any]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--letters", type=int, default=20_000, help="of ours; the baseline gets a quarter")
+    parser.add_argument("--letters", type=int, default=40_000, help="of ours; the baseline gets an eighth")
     parser.add_argument("--quick", action="store_true", help="2,000 letters, one variant of each side")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each side; the median counts")
     parser.add_argument("--own-sink", action="store_true", help="do not use Postfix's smtp-sink")
@@ -101,8 +101,8 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.quick:
         options.letters = min(options.letters, 2_000)
-    if options.letters % (10 * OFFICES):
-        parser.error(f"--letters must be a multiple of {10 * OFFICES}")
+    if options.letters % (40 * OFFICES):
+        parser.error(f"--letters must be a multiple of {40 * OFFICES}")
     if not (options.ours or options.baseline):
         options.ours = options.baseline = True
     return options

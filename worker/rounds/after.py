@@ -5,8 +5,8 @@ our own misconfiguration and ten thousand letters do not pay for one wrong regis
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from worker.domain.retry import Retry
 from worker.domain.states import Event, State
@@ -23,8 +23,7 @@ CONNECTION_RETRY = Retry(timedelta(seconds=5), timedelta(minutes=10))
 _BEFORE_ENVELOPE = (Stage.CONNECT, Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.AUTH)
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(NamedTuple):
     """What `decide` needs besides the verdict. `kind` is the lane's; `gates` is what the round saw when it opened."""
 
     claimed: Claimed

@@ -5,8 +5,8 @@ and are pinned here. A letter re-sent out of doubt is made from what its earlier
 """
 
 import hmac
-from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from worker.delivery import Envelope
 from worker.domain.address_block import block_on, frame_of
@@ -27,8 +27,7 @@ class Faulty(Exception):
     """This letter cannot be made: ours to mend. The message names the reason and nobody."""
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(NamedTuple):
     """A message, its envelope, and what its mark records."""
 
     claimed: Claimed

@@ -149,3 +149,9 @@ def test_completion_is_offered(capsys):
             capture_output=True, text=True, check=False, cwd=CHECKOUT,
         )  # fmt: skip
         assert "status" in done.stdout, done
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="--core is known on Linux only")
+def test_a_core_that_is_not_there(capsys):
+    assert run(["--home", str(CHECKOUT), "worker", "--core", "99999"]) == 2
+    assert "--core 99999: this process may use" in capsys.readouterr().err

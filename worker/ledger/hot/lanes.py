@@ -111,7 +111,7 @@ def candidates(
         heaps = []
         for front in (each for each in fronts if each.rank == rank):
             parameters = (front.lane_id, front.campaign_id, rank, now_us, *chosen, most)
-            heaps.append([Candidate(*row) for row in database.rows(statement, parameters)])
+            heaps.append([Candidate._make(row) for row in database.rows(statement, parameters)])
         while any(heaps):
             found += [heap.pop(0) for heap in heaps if heap]
         if len(found) >= most:
@@ -130,7 +130,7 @@ def claim(database: Database, place: Place, letters: Sequence[int], *, lone: boo
     if lone:
         database.rows(sql.LONE, (True, place.round_id))
     among, parameters = database.among("l.id", letters)
-    rows = {row[0]: Claimed(*row) for row in database.rows(sql.CLAIMED + among, (place.round_id, *parameters))}
+    rows = {row[0]: Claimed._make(row) for row in database.rows(sql.CLAIMED + among, (place.round_id, *parameters))}
     for letter in taken:
         database.counted(rows[letter], State.QUEUED, State.CLAIMED)
     return [rows[letter] for letter in letters if letter in rows]
