@@ -1,4 +1,4 @@
-"""The round: up to fifty due letters of one lane, in order, by one worker over one SMTP connection of one relay.
+"""The round: up to a hundred due letters of one lane, in order, by one worker over one SMTP connection of one relay.
 
 Read `round` first: it is the order of events that the promises rest on. `choose` says which lane a round takes, `making`
 turns a claimed letter into bytes, `after` turns a verdict into what the ledger records, `pace` asks for leave, `relays`

@@ -47,7 +47,7 @@ class Plan:
     domain: Rate | None = None
     retry: Retry = field(default_factory=Retry)
     observe_hours: bool = True
-    most: int = 50  # letters in a round
+    most: int = 100  # letters in a round
     longest_s: float = 60.0  # no new letter is started after this
     by_lane: Mapping[str, tuple[Office, ...]] = field(init=False)
 

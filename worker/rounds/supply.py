@@ -20,7 +20,7 @@ from worker.rounds.choose import open_offices
 from worker.rounds.house import House
 from worker.rounds.pace import denied, history, limits_of
 
-FIRST_ASK = 12
+FIRST_ASK, MOST_ASKED = 12, 50
 AHEAD_S = 2.0
 PATIENCE_S = 5.0
 """A wait up to this is waited for inside the round."""
@@ -100,7 +100,7 @@ class Supply:
         now, before = self.house.clock.monotonic(), self._asked_at
         self._asked_at = now
         if before and now > before:
-            self._chunk = max(2, min(self.house.plan.most, int(self._chunk * AHEAD_S / (now - before))))
+            self._chunk = max(2, min(MOST_ASKED, int(self._chunk * AHEAD_S / (now - before))))
 
     async def _look(self) -> list[Candidate]:
         plan, fronts = self.house.plan, self.opened.choice.fronts
