@@ -4,7 +4,7 @@
 
 Both sides are filled through their bulk door first; then their workers start, and letters are counted at the sink from the
 first accepted to the last. The baseline (`bench/baseline/`) is tried with a new and with a kept connection, each with -c 2,
-4 and 8, on a short run; ours with one and with two worker processes. The best of each side then run in full, in turn,
+4, 8 and 16, on a short run; ours with one and with two worker processes, each on a core of its own. The best of each side then run in full, in turn,
 `--repeat` times, and the median of each side is told: other work on the machine hits both alike.
 `--quick`: fewer letters and fewer variants, to see that it works. `--ours`, `--baseline`: that side only.
 """
@@ -62,7 +62,7 @@ def main() -> int:
 
 
 def _baselines(options: argparse.Namespace) -> list[Trial]:
-    modes = [(True, 4)] if options.quick else [(keep, c) for keep in (False, True) for c in (2, 4, 8)]
+    modes = [(True, 4)] if options.quick else [(keep, c) for keep in (False, True) for c in (2, 4, 8, 16)]
     return [
         lambda letters, folder, keep=keep, c=c: run_baseline(  # type: ignore[misc]
             letters, c, folder, keep=keep, own_sink=options.own_sink
