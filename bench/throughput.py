@@ -4,8 +4,9 @@
 
 Both sides are filled through their bulk door first; then their workers start, and letters are counted at the sink from the
 first accepted to the last. The baseline (`bench/baseline/`) is tried with a new and with a kept connection, each with -c 2,
-4, 8 and 16, on a short run; ours with one and with two worker processes, each on a core of its own. The best of each side then run in full, in turn,
-`--repeat` times, and the median of each side is told: other work on the machine hits both alike.
+4, 8 and 16, on a short run; ours with one and with two worker processes, each on a core of its own. The best of each
+side then run in full, in turn, `--repeat` times, and the median of each side is told: other work on the machine hits both
+alike.
 `--quick`: fewer letters and fewer variants, to see that it works. `--ours`, `--baseline`: that side only.
 """
 
