@@ -274,6 +274,7 @@ def test_a_postgresql_that_does_not_answer(draft, tmp_path):
         ({"host": "smtp.town.example"}, True, "error: {}: relay main: smtp.town.example is a placeholder"),
         ({"security": "none"}, True, "warning: {}: relay main: letters cross the network in clear"),
         ({"ca_file": "/nowhere.pem"}, False, "error: {}: relay main: ca_file /nowhere.pem is missing"),
+        ({"rate": "5/s"}, False, "warning: {}: relay main: of a rate per second about a sixth is reached"),
     ],
 )
 def test_relays(draft, relay, live, said):

@@ -117,6 +117,12 @@ def _relays(question: Question) -> Iterator[Finding]:
         yield from _in_clear(question, place, relay)
         if relay.ca_file and not relay.ca_file.is_file():
             yield question.error(place, f"relay {relay.name}: ca_file {relay.ca_file} is missing")
+        if relay.rate is not None and relay.rate.window_s == 1:
+            yield question.warning(
+                question.at(SETTINGS, "relays", index, "rate"),
+                f"relay {relay.name}: of a rate per second about a sixth is reached, so that no single second has more;"
+                f' where the provider counts minutes, write "{60 * relay.rate.count}/min"',
+            )
 
 
 def _in_clear(question: Question, place: str, relay: Relay) -> Iterator[Finding]:
