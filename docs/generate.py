@@ -6,6 +6,7 @@
 A page has its words here and its tables from the code, so that neither can be wrong about a key or a move.
 """
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from worker.domain import states
 from worker.domain.duration import duration_text
 from worker.domain.states import FINAL, MOVES, WAITING, WRITTEN, State
 from worker.settings import Settings
-from worker.settings.campaigns import CampaignKeys, SenderKeys
+from worker.settings.campaigns import CampaignKeys, FormKeys, LookKeys, PageKeys, PrivacyKeys, SenderKeys
 from worker.settings.offices import HolderKeys, OfficeKeys
 from worker.settings.overlay import PREFIX
 from worker.settings.problems import section_in
@@ -43,7 +44,7 @@ not usable is refused at once, with exit status 2, naming file, line, key and th
 | `config/campaigns/<slug>.toml` | one campaign each |
 | `config/reply-rules.toml` | how relays' replies are read |
 | `templates/<slug>/<language>/` | `subject.txt`, `letter.txt`, `letter.html` of a campaign |
-| `templates/notices/<language>/` | `confirm.subject.txt`, `confirm.txt`, `confirm.html`, for all campaigns |
+| `templates/notices/<language>/` | mail to signers: `confirm`, `page`, `imported`, each `.subject.txt`, `.txt`, `.html` |
 
 ## How values are written
 
@@ -83,6 +84,14 @@ CAMPAIGNS = """\
 ## `config/campaigns/<slug>.toml`
 
 """
+
+CAMPAIGN_TABLES: dict[str, type[BaseModel]] = {
+    "sender": SenderKeys,
+    "page.LANGUAGE": PageKeys,
+    "form": FormKeys,
+    "privacy.LANGUAGE": PrivacyKeys,
+    "look": LookKeys,
+}
 
 STATES = """\
 # States of a letter
@@ -135,7 +144,12 @@ def _configuration() -> Iterator[str]:
     yield "### [[offices]]\n\n" + _table(dict(_fields(OfficeKeys)))
     yield f"### [[offices.holders]]\n\n{HolderKeys.__doc__}\n\n" + _table(dict(_fields(HolderKeys)))
     yield CAMPAIGNS + f"{CampaignKeys.__doc__}\n\n" + _table(dict(_fields(CampaignKeys)))
-    yield f"### [sender]\n\n{SenderKeys.__doc__}\n\n" + _table(dict(_fields(SenderKeys))).rstrip("\n") + "\n"
+    tables = [_described(head, model) for head, model in CAMPAIGN_TABLES.items()]
+    yield "".join(tables).rstrip("\n") + "\n"
+
+
+def _described(head: str, model: type[BaseModel]) -> str:
+    return f"### [{head}]\n\n{model.__doc__}\n\n" + _table(dict(_fields(model)))
 
 
 def _fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
@@ -156,14 +170,14 @@ def _table(fields: dict[str, FieldInfo], variable: str | None = None) -> str:
 
 def _default(field: FieldInfo) -> str:
     value: Any = field.default
-    if value is PydanticUndefined:
-        return "needed"
-    if value is None or value == ():
-        return "unset"
+    if value is PydanticUndefined or value is None or value == ():
+        return "needed" if value is PydanticUndefined else "unset"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, int | float):
         return f"`{value}`"
+    if isinstance(value, BaseModel | tuple):
+        return "its defaults" if isinstance(value, BaseModel) else f"`{json.dumps(value)}`"
     text = duration_text(value) if isinstance(value, timedelta) else str(value)
     return "unset" if text == "{}" else f'`"{text}"`'
 

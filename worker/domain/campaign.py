@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from worker.domain.consents import OPTIONAL, SEND, default_words
+
 SIGNING = "signing"
 """The send-out of letters written because somebody signed."""
 
@@ -72,6 +74,33 @@ class Sender:
 
 
 @dataclass(frozen=True, slots=True)
+class PageText:
+    """What the campaign's page says in one language: a title, and paragraphs on what is asked and why."""
+
+    title: str
+    lead: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacyText:
+    """One language of the privacy page: what for, who receives it, how long it is kept, where to complain."""
+
+    purpose: str
+    recipients: str
+    retention: str
+    complaint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A campaign's own colours (CSS hex, "" for the house's) and logo (a file beside its templates, "" for none)."""
+
+    accent: str = ""
+    accent_dark: str = ""
+    logo: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Campaign:
     """A campaign as configured. `offices` are ids, in the order in which the letter lists them."""
 
@@ -93,6 +122,19 @@ class Campaign:
     in_doubt: Literal["ask", "resend_once"] = "ask"
     per_office: str = ""  # a rate like "20/h" of this campaign's letters to one office, or ""
     confirm_link: str = ""  # where a signer confirms, with "{token}" in it; "" where there is no page for it
+    page_link: str = ""  # the signer's own page, written likewise
+    never_link: str = ""  # where an address asks never to be written to again, written likewise
+    page: Mapping[str, PageText] = field(default_factory=dict)  # by language: what its page says
+    consents: Mapping[str, Mapping[str, str]] = field(
+        default_factory=dict
+    )  # by kind, then language; "send" is `consent`
+    offers: tuple[str, ...] = OPTIONAL  # the consents that its form asks for besides "send"
+    asks_city: bool = True
+    takes_comments: bool = False  # a letter with a comment waits for an operator's look
+    minimum_age: int = 0
+    privacy: Mapping[str, PrivacyText] = field(default_factory=dict)  # by language
+    look: Look = Look()
+    sites: tuple[str, ...] = ()  # origins of the campaign's own sites, which may post to the form and frame it
 
     @property
     def default_language(self) -> str:
@@ -107,3 +149,11 @@ class Campaign:
             if wanted.split("-", maxsplit=1)[0] in self.languages
             else self.default_language
         )
+
+    def consent_words(self, kind: str, language: str) -> str:
+        """The words by which a signer agrees to `kind`: the campaign's own, else the house's; "" where there are none."""
+        own = self.consent if kind == SEND else self.consents.get(kind, {})
+        for words in (own.get(language), own.get(self.default_language)):
+            if words:
+                return words
+        return default_words(kind, language).replace("{campaign}", self.name)

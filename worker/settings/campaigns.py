@@ -1,13 +1,16 @@
 """`config/campaigns/*.toml` and the templates they go with, as the domain's Campaign."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from string import Formatter
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, Field, field_validator, model_validator
 
-from worker.domain.campaign import Campaign, Sender
+from worker.domain.campaign import Campaign, Look, PageText, PrivacyText, Sender
+from worker.domain.consents import OPTIONAL, OptionalConsent
 from worker.domain.errors import BadInput
 from worker.domain.office import Office
 from worker.settings.fields import Address, AddressOrEmpty, Language, Line, NeededLine, RateOrNone, Section, Slug
@@ -15,9 +18,12 @@ from worker.settings.problems import nearest, validated
 from worker.settings.toml import Document
 from worker.settings.wordings import notice_text, signed_text
 
+NOTICE_KINDS = ("confirm", "page", "imported")
 NOTICES = "notices"
 """The folder of notice templates; no campaign may be called so."""
 _LABEL = 63  # RFC 1035 section 2.3.4
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_LOGO = re.compile(r"[a-z0-9][a-z0-9_-]*\.(?:svg|png|jpg|webp)")
 
 
 def _web(url: str) -> str:
@@ -66,6 +72,71 @@ class SenderKeys(Section):
     reply_to: AddressOrEmpty = Field(default="", description='Where replies go; `""`: to `address`.')
 
 
+def _origin(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"https", "http"} or not parts.hostname or text != f"{parts.scheme}://{parts.netloc}":
+        raise ValueError('write an origin without a path, like "https://www.town-library.example"')
+    return text.lower()
+
+
+def _colour(text: str) -> str:
+    if text and not _COLOUR.fullmatch(text):
+        raise ValueError('write a colour as "#0b57a4"')
+    return text
+
+
+def _file_name(text: str) -> str:
+    if text and not _LOGO.fullmatch(text):
+        raise ValueError('name a file of templates/<slug>/ that ends in .svg, .png, .jpg or .webp, like "logo.svg"')
+    return text
+
+
+class PageKeys(Section):
+    """`[page.<language>]`: what the campaign's page says."""
+
+    title: NeededLine = Field(description="The headline: what is asked, in a few words.")
+    lead: tuple[NeededLine, ...] = Field(default=(), description="Paragraphs on what is asked and why.")
+
+
+class FormKeys(Section):
+    """`[form]`: what the form asks for."""
+
+    city: bool = Field(default=True, description="Whether it asks for the signer's town.")
+    comment: bool = Field(
+        default=False,
+        description="Whether it takes a comment. A letter with a comment waits for an operator's look.",
+    )
+    minimum_age: int = Field(
+        default=0, ge=0, le=120, description="The least age of a signer, in years; 0: none stated."
+    )
+    offers: tuple[OptionalConsent, ...] = Field(
+        default=OPTIONAL, description="The consents it asks for besides `send`."
+    )
+
+
+class PrivacyKeys(Section):
+    """`[privacy.<language>]`: the campaign's part of its privacy page."""
+
+    purpose: NeededLine = Field(description="What the data are used for, and on what legal ground.")
+    recipients: NeededLine = Field(description="Who receives them; the offices are listed by themselves.")
+    retention: NeededLine = Field(description="How long they are kept.")
+    complaint: NeededLine = Field(description="The authority to which a signer may complain.")
+
+
+class LookKeys(Section):
+    """`[look]`: the page in the campaign's own dress."""
+
+    accent: Annotated[Line, AfterValidator(_colour)] = Field(
+        default="", description='Of links and buttons, like `"#0b57a4"`; must be readable on white.'
+    )
+    accent_dark: Annotated[Line, AfterValidator(_colour)] = Field(
+        default="", description="The same in the dark theme; must be readable on near black."
+    )
+    logo: Annotated[Line, AfterValidator(_file_name)] = Field(
+        default="", description='A file in `templates/<slug>/`, like `"logo.svg"`.'
+    )
+
+
 class CampaignKeys(Section):
     """One file of `config/campaigns/`, called `<slug>.toml`."""
 
@@ -91,6 +162,10 @@ class CampaignKeys(Section):
     consent: dict[Language, NeededLine] = Field(
         default={}, description="Per language, the words by which a signer agrees to the letter being sent."
     )
+    consents: dict[OptionalConsent, dict[Language, NeededLine]] = Field(
+        default={},
+        description="The words of the other consents, per kind and language; unset: the house's.",
+    )
     opens: AwareDatetime | None = Field(default=None, description="Signing opens; with its time zone.")
     closes: AwareDatetime | None = Field(default=None, description="Signing closes.")
     in_doubt: Literal["ask", "resend_once"] = Field(
@@ -102,8 +177,18 @@ class CampaignKeys(Section):
     )
     confirm_link: Annotated[Line, AfterValidator(_confirm_link)] = Field(
         default="",
-        description='The page on which a signer confirms, with `{token}` in it; `""`: `lettershop confirm TOKEN`.',
+        description='Where a signer confirms, with `{token}` in it; `""`: the page under `[web] url`.',
     )
+    sites: tuple[Annotated[NeededLine, AfterValidator(_origin)], ...] = Field(
+        default=(),
+        description="Origins of the campaign's own sites: their pages may post to the form, use the API and frame the form.",
+    )
+    page: dict[Language, PageKeys] = Field(default={}, description="What its page says, per language.")
+    form: FormKeys = Field(default=FormKeys(), description="What the form asks for.")
+    privacy: dict[Language, PrivacyKeys] = Field(
+        default={}, description="Its part of the privacy page, per language. `check --live` refuses without it."
+    )
+    look: LookKeys = Field(default=LookKeys(), description="Colours and logo of its pages.")
 
     @field_validator("languages")
     @classmethod
@@ -118,7 +203,9 @@ class CampaignKeys(Section):
             raise ValueError("closes is not after opens")
         if not isinstance(self.goals, dict) and len(self.languages) > 1:
             raise ValueError("goals: the campaign has several languages; write [goals] with a list for each")
-        for key, texts in (("goals", self.goals), ("consent", self.consent)):
+        by_language = {"goals": self.goals, "consent": self.consent, "page": self.page, "privacy": self.privacy}
+        by_language |= {f"consents.{kind}": words for kind, words in self.consents.items()}
+        for key, texts in by_language.items():
             if isinstance(texts, dict) and (strange := sorted(set(texts) - set(self.languages))):
                 raise ValueError(f"{key}: {strange[0]!r} is not one of the campaign's languages")
         return self
@@ -129,9 +216,15 @@ class CampaignKeys(Section):
 
 
 def read_campaign(
-    document: Document, stem: str, templates: Path, offices: Mapping[str, Office], *, allow_test_domains: bool
+    document: Document,
+    stem: str,
+    templates: Path,
+    offices: Mapping[str, Office],
+    *,
+    base: str,
+    allow_test_domains: bool,
 ) -> Campaign:
-    """One campaign with its templates. Raises BadInput naming file, line and key."""
+    """One campaign with its templates; `base` is where its pages are served. Raises BadInput naming file, line and key."""
     keys = validated(CampaignKeys, document, context={"allow_test_domains": allow_test_domains})
     if keys.slug != stem:
         raise BadInput(
@@ -149,14 +242,32 @@ def read_campaign(
         languages=keys.languages,
         offices=_chosen(keys.offices, offices, document),
         text=signed_text(keys.slug, {each: keys.goals_in(each) for each in keys.languages}, templates),
-        notices={"confirm": notice_text(keys.slug, "confirm", keys.languages, templates)},
+        notices={kind: notice_text(keys.slug, kind, keys.languages, templates) for kind in NOTICE_KINDS},
         consent=dict(keys.consent),
         opens=keys.opens,
         closes=keys.closes,
         in_doubt=keys.in_doubt,
         per_office=str(keys.per_office or ""),
-        confirm_link=keys.confirm_link,
+        confirm_link=keys.confirm_link or (base and f"{base}/confirm/{{token}}"),
+        page_link=base and f"{base}/me/{{token}}",
+        never_link=base and f"{base}/never/{{token}}",
+        consents={str(kind): words for kind, words in keys.consents.items()},
+        sites=keys.sites,
+        **_shown(keys),
     )
+
+
+def _shown(keys: CampaignKeys) -> dict[str, Any]:
+    """What the campaign's pages show."""
+    return {
+        "page": {each: PageText(text.title, text.lead) for each, text in keys.page.items()},
+        "offers": keys.form.offers,
+        "asks_city": keys.form.city,
+        "takes_comments": keys.form.comment,
+        "minimum_age": keys.form.minimum_age,
+        "privacy": {each: PrivacyText(**text.model_dump()) for each, text in keys.privacy.items()},
+        "look": Look(**keys.look.model_dump()),
+    }
 
 
 def _chosen(names: tuple[str, ...], offices: Mapping[str, Office], document: Document) -> tuple[str, ...]:

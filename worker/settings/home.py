@@ -60,7 +60,9 @@ def load_home(path: Path, environ: Mapping[str, str]) -> Home:
     campaigns: dict[str, Campaign] = {}
     for file in sorted((root / CAMPAIGNS).glob("*.toml")):
         document = read_toml(file, f"{CAMPAIGNS}/{file.name}")
-        campaigns[file.stem] = read_campaign(document, file.stem, root / "templates", offices, allow_test_domains=test)
+        campaigns[file.stem] = read_campaign(
+            document, file.stem, root / "templates", offices, base=settings.base_url, allow_test_domains=test
+        )
     if not campaigns:
         raise BadInput(f"{CAMPAIGNS}/ holds no campaign; write one, or take a sample from `lettershop init DIR`")
     return Home(root, settings, campaigns, offices)

@@ -29,6 +29,13 @@ def _url_of(*forms: str, word: str = "") -> AfterValidator:
     return AfterValidator(check)
 
 
+def _base_url(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in {"https", "http"} or not parts.hostname or parts.path.strip("/") or parts.query):
+        raise ValueError('write a whole address without a path, like "https://letters.town-library.example"')
+    return text.rstrip("/").lower()
+
+
 class LedgerKeys(Section):
     """Where the truth is kept."""
 
@@ -179,6 +186,67 @@ class WorkerKeys(Section):
     express_connections: Connections = Field(default=4, description="The same for the express worker.")
 
 
+class WebKeys(Section):
+    """The pages for supporters, served by `lettershop web`."""
+
+    url: Annotated[Line, AfterValidator(_base_url)] = Field(
+        default="",
+        description='The address that supporters see, like `"https://letters.town-library.example"`; '
+        '`""`: `http://host:port`, for rehearsal only.',
+    )
+    host: NeededLine = Field(default="127.0.0.1", description="The address to listen on.")
+    port: Port = Field(default=8480, description="The port to listen on.")
+    trusted_proxies: tuple[NeededLine, ...] = Field(
+        default=(),
+        description="Addresses or networks of the proxies in front, whose X-Forwarded-For is believed.",
+    )
+
+
+class FormLimitKeys(Section):
+    """How often the public form may be sent. Windows are those of a rate; who is over a limit is asked to wait."""
+
+    per_ip: RateField = Field(default=Rate(20, 3600), description="From one address (IPv6: one /64).")
+    per_network: RateField = Field(default=Rate(200, 3600), description="From one network (IPv4: /24, IPv6: /48).")
+    per_address: RateField = Field(default=Rate(5, 3600), description="For one e-mail address.")
+    per_domain: RateField = Field(
+        default=Rate(2000, 3600), description="For all addresses of one mail domain; beyond it signatures are held."
+    )
+    per_campaign: RateField = Field(
+        default=Rate(20_000, 3600), description="For one campaign; beyond it signatures are held."
+    )
+    challenge_above: RateField = Field(
+        default=Rate(60, 60), description="A campaign's rate above which the form asks for a proof of work."
+    )
+    least_seconds: int = Field(
+        default=3, ge=0, le=60, description="A form that comes back sooner was filled by no person; it is asked again."
+    )
+
+
+class SigningKeys(Section):
+    """What happens between signing and sending."""
+
+    confirm_within: DurationField = Field(
+        default=timedelta(days=7), description="How long a confirmation link may be followed."
+    )
+    remind_after: DurationField = Field(
+        default=timedelta(days=3), description="When an unconfirmed signature is reminded of, once."
+    )
+    import_wait: DurationField = Field(
+        default=timedelta(hours=24),
+        description="How long the letters of imported signers wait after their notice, so that an import can be stopped.",
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not timedelta(days=1) <= self.remind_after < self.confirm_within <= timedelta(days=90):
+            raise ValueError(
+                "remind_after must be at least a day and less than confirm_within, which is at most 90 days"
+            )
+        if not timedelta(0) <= self.import_wait <= timedelta(days=90):
+            raise ValueError("import_wait must be from 0 s to 90 days")
+        return self
+
+
 class Settings(Section):
     """All of `config/lettershop.toml`."""
 
@@ -200,6 +268,9 @@ class Settings(Section):
     retry_keys: RetryKeys = Field(default=RetryKeys(), alias="retry")
     keys: KeyFiles = KeyFiles()
     worker: WorkerKeys = WorkerKeys()
+    web: WebKeys = WebKeys()
+    form: FormLimitKeys = FormLimitKeys()
+    signing: SigningKeys = SigningKeys()
 
     @field_validator("relays")
     @classmethod
@@ -214,6 +285,12 @@ class Settings(Section):
         if self.mode == "live" and self.limits.office_hours == "ignore":
             raise ValueError('limits.office_hours = "ignore" is for rehearsal only; live letters keep office hours')
         return self
+
+    @property
+    def base_url(self) -> str:
+        """Where the pages are, without a slash at the end; "" in live mode as long as `web.url` is not set."""
+        host = f"[{self.web.host}]" if ":" in self.web.host else self.web.host
+        return self.web.url or (f"http://{host}:{self.web.port}" if self.mode == "rehearsal" else "")
 
     @property
     def retry(self) -> Retry:
