@@ -61,9 +61,12 @@ def needs_smtputf8(envelope: Envelope) -> bool:
 
 
 def mail(envelope: Envelope, offered: Extensions) -> bytes:
-    """MAIL with SIZE (RFC 1870) and SMTPUTF8 (RFC 6531) as offered and needed."""
+    """MAIL with SIZE (RFC 1870) and SMTPUTF8 (RFC 6531) as offered and needed.
+
+    Who offers SMTPUTF8 takes 8-bit content too, and is told of it (RFC 6531 sections 3.1 and 3.6).
+    """
     size = f" SIZE={envelope.size}" if offered.size is not None else ""
-    utf8 = " SMTPUTF8" if needs_smtputf8(envelope) else ""
+    utf8 = " BODY=8BITMIME SMTPUTF8" if needs_smtputf8(envelope) else ""
     return f"MAIL FROM:<{envelope.sender}>{size}{utf8}\r\n".encode()
 
 
@@ -76,16 +79,17 @@ def group(envelope: Envelope, offered: Extensions) -> bytes:
     return mail(envelope, offered) + rcpt(envelope) + b"DATA\r\n"
 
 
-def unfit_content(data: bytes) -> str:
+def unfit_content(data: bytes, *, utf8: bool = False) -> str:
     """Why these bytes must not be written as content, or "".
 
     A bare CR or LF is read as a line end by some servers and not by others: what follows "LF . LF" would be commands
-    to one of them (SMTP smuggling). We promise 7-bit content, lines ended by CRLF.
+    to one of them (SMTP smuggling). We promise lines ended by CRLF, and 7-bit content but for a message that was
+    offered as SMTPUTF8 (`utf8`), whose headers may hold addresses in UTF-8 (RFC 6531 section 3.2, RFC 6532).
     """
     lines = data.splitlines()  # at CR, LF and CRLF: only where every line ends by two octets is every end a CRLF
     if len(data) != sum(map(len, lines)) + 2 * len(lines) or not lines:
         return "a line of the content does not end with CRLF"
-    return "" if data.isascii() else "the content is not 7-bit"
+    return "" if utf8 or data.isascii() else "the content is not 7-bit"
 
 
 def stuff(data: bytes) -> bytes:

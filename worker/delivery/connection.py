@@ -114,7 +114,7 @@ class Connection:
         envelope, self._envelope = self._envelope, None
         assert envelope is not None, "content without a 354"
         self._stage = Stage.CONTENT
-        if reason := commands.unfit_content(data):
+        if reason := commands.unfit_content(data, utf8=commands.needs_smtputf8(envelope)):
             self.abandon()
             raise Trouble(Stage.CONTENT, "not written", Reply(0, "5.6.0", f"not written: {reason}"))
         if (broken := self._dialogue.quiet()) is not None:  # a stray reply does not answer what comes after it

@@ -1,6 +1,7 @@
 """The SMTP dialogue against a real socket: each scenario's exact outcome, and content received once, byte for byte."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -299,6 +300,18 @@ async def test_smtputf8_where_it_is_offered():
         await connection.quit()
     assert server.letters[0].recipients == ("jörg@un.example",)
     assert " SMTPUTF8" in server.commands[1]
+
+
+@running
+async def test_a_message_whose_header_holds_an_address_in_utf8_goes_where_smtputf8_is_offered():
+    content = "To: <zoë@mail.example>\r\nSubject: x\r\n\r\ny\r\n".encode()
+    with SmtpServer() as server:
+        connection = await opened(server)
+        wide = replace(envelope(size=len(content)), smtputf8=True)
+        assert await connection.offer(wide) == Ready()
+        assert (await connection.content(content)).code == 250
+        await connection.quit()
+    assert server.letters[0].data == content
 
 
 @running

@@ -52,7 +52,7 @@ def test_a_group_of_commands():
 
 def test_smtputf8_is_asked_for_where_it_is_needed():
     wide = Envelope("a@un.example", "jörg@un.example", 10)
-    assert group(wide, ALL).startswith(b"MAIL FROM:<a@un.example> SIZE=10 SMTPUTF8\r\nRCPT TO:<j\xc3\xb6rg@")
+    assert group(wide, ALL).startswith(b"MAIL FROM:<a@un.example> SIZE=10 BODY=8BITMIME SMTPUTF8\r\nRCPT TO:<j\xc3\xb6rg@")
     assert b"SMTPUTF8" in group(Envelope("a@un.example", "b@un.example", 10, smtputf8=True), ALL)
 
 
@@ -113,6 +113,11 @@ def test_smtputf8_where_it_is_not_offered():
 )
 def test_content_that_must_not_be_written(data, reason):
     assert (reason in unfit_content(data)) if reason else unfit_content(data) == ""
+
+
+def test_only_a_message_offered_as_smtputf8_may_hold_more_than_ascii():
+    assert unfit_content("To: <zoë@un.example>\r\n".encode(), utf8=True) == ""
+    assert "end with CRLF" in unfit_content("To: <zoë@un.example>\n".encode(), utf8=True)
 
 
 @settings(deadline=None)
