@@ -7,6 +7,7 @@ from typing import Any
 from worker.domain.campaign import TextVersion, Wording
 from worker.domain.making import Frame, Making, OfficeBlock
 from worker.domain.person import Person
+from worker.rendering import NUMBER
 
 NOON = datetime(2027, 2, 26, 12, 0, 0, tzinfo=UTC)
 
@@ -160,7 +161,7 @@ def make_making(**changes: Any) -> Making:
         letter=1,
         message_id="town-library.1.town-council@library.example",
         date=NOON,
-        renderer=1,
+        renderer=NUMBER,
         text=text,
         text_hash=text.hash,
         frame=make_frame(),

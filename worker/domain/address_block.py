@@ -19,7 +19,22 @@ SALUTATIONS = {
     "ru": "Уважаемая госпожа, уважаемый господин",
     "tr": "Sayın Yetkili",  # noqa: RUF001 -- the Turkish letter
 }
-"""Used where neither the holder nor the office has a salutation of its own; English for any other language."""
+"""Used where neither the holder nor the office has a salutation of its own; English for any other language.
+
+Also in the copies that signers get (`block_of_copy`): a line that changes here, or in `OPEN_LETTER`, needs a new renderer
+number, so that copies already sent can be made again.
+"""
+
+OPEN_LETTER = {
+    "az": "Açıq məktub",  # noqa: RUF001 -- the Azerbaijani letter
+    "de": "Offener Brief",
+    "en": "Open letter",
+    "es": "Carta abierta",
+    "fr": "Lettre ouverte",
+    "ru": "Открытое письмо",
+    "tr": "Açık mektup",  # noqa: RUF001 -- the Turkish letter
+}
+"""The heading of a copy; English for any other language."""
 
 
 def addressee_line(office: Office) -> str:
@@ -34,7 +49,6 @@ def block_on(office: Office, day: date, language: str = "") -> OfficeBlock:
     """
     holder = office.holder_on(day)
     language = language or office.language
-    default = SALUTATIONS.get(language.split("-", maxsplit=1)[0], SALUTATIONS["en"])
     return OfficeBlock(
         office=office.id,
         title=office.title,
@@ -42,10 +56,33 @@ def block_on(office: Office, day: date, language: str = "") -> OfficeBlock:
         country=office.country,
         holder=holder.name if holder else "",
         form=holder.form if holder else "",
-        salutation=(holder.salutation if holder else "") or office.salutation or default,
+        salutation=(holder.salutation if holder else "") or office.salutation or _in(SALUTATIONS, language),
         mailbox=office.mailbox,
         language=language,
     )
+
+
+def block_of_copy(part: Frame, language: str) -> OfficeBlock:
+    """What stands in a signer's copy for the address block, in `language`: it is addressed to no office in particular.
+
+    Each office's letter has a block of its own, which is not known yet; which offices there are is in the letter itself.
+    So the copy is headed "Open letter" and the campaign's name, and greets as where nobody is named.
+    """
+    return OfficeBlock(
+        office="",
+        title=_in(OPEN_LETTER, language),
+        organisation=part.name,
+        country="",
+        holder="",
+        form="",
+        salutation=_in(SALUTATIONS, language),
+        mailbox="",
+        language=language,
+    )
+
+
+def _in(words: Mapping[str, str], language: str) -> str:
+    return words.get(language.split("-", maxsplit=1)[0], words["en"])
 
 
 def frame_of(campaign: Campaign, offices: Mapping[str, Office]) -> Frame:
@@ -64,4 +101,6 @@ def frame_of(campaign: Campaign, offices: Mapping[str, Office]) -> Frame:
         default_language=campaign.default_language,
         addressees=tuple(addressee_line(offices[each]) for each in campaign.offices),
         confirm_link=campaign.confirm_link,
+        page_link=campaign.page_link,
+        never_link=campaign.never_link,
     )

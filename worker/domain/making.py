@@ -8,10 +8,15 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from worker.domain.campaign import TextVersion
 from worker.domain.person import Person
+
+CONFIRM: Final = "confirm"
+"""The kind of notice that asks to confirm, and of the token it carries."""
+PAGE: Final = "page"
+"""The kind of notice that gives the signer their own page, and of the token that opens it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,8 @@ class Frame:
     default_language: str
     addressees: tuple[str, ...]  # "Secretary General, Council of Europe", in order
     confirm_link: str = ""  # with {token}: what a notice offers to follow
+    page_link: str = ""  # the signer's own page, likewise; frames pinned before there was one hold neither
+    never_link: str = ""  # where an address asks never to be written to again, likewise
 
     def __hash__(self) -> int:
         return hash((self.campaign, self.sender, self.subject_tag))
@@ -53,9 +60,10 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """One message's ingredients. `to_signer` makes it a notice: To: is the signer, `office` is None.
+    """One message's ingredients. Without an `office` it is a notice: To: is the signer.
 
-    `values` are further values for a notice's template, such as {"link": ..., "token": ...}.
+    `values` are further values for a notice's template, such as {"link": ..., "token": ...}. `enclosed` is the text that
+    was signed, where the notice holds a copy of the letter: the renderer makes the value `copy` of it.
     """
 
     letter: int
@@ -69,11 +77,33 @@ class Making:
     signer: Person
     language: str
     values: Mapping[str, str] = field(default_factory=dict)
+    enclosed: TextVersion | None = None
 
 
-def notice_values(part: Frame, token: str) -> dict[str, str]:
-    """What a confirmation notice may say besides the signer's name: the token, and the link that carries it, or ""."""
-    return {"token": token, "link": part.confirm_link.replace("{token}", token)}
+def notice_kind(sendout: str) -> str:
+    """The kind of a send-out's notices: its name before the number, "confirm" of "confirm-2"."""
+    kind, _, number = sendout.rpartition("-")
+    return kind if kind and number.isdecimal() else sendout
+
+
+def token_kind(kind: str) -> str:
+    """The kind of token that a kind of notice carries: one to confirm with, or the one of the signer's own page."""
+    return CONFIRM if kind == CONFIRM else PAGE
+
+
+def notice_values(part: Frame, kind: str, token: str) -> dict[str, str]:
+    """What a notice may say of itself: the token, and the links that carry it, or "".
+
+    A frame without `never_link` gives no value of that name, as when there was none: an earlier renderer knows it not.
+    """
+    link = part.confirm_link if kind == CONFIRM else part.page_link
+    values = {"token": token, "link": link.replace("{token}", token)}
+    return values | ({"never_link": part.never_link.replace("{token}", token)} if part.never_link else {})
+
+
+def encloses(kind: str, signer: Person) -> bool:
+    """Whether a notice of this kind holds a copy of the letter: where the signer wants one, and never before confirming."""
+    return signer.copy and kind != CONFIRM
 
 
 def message_id(letter: int, mac: bytes, sender: str) -> str:

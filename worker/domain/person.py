@@ -6,7 +6,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A signer's own data, validated and normalised (see `worker.intake`). `country` is ISO 3166 alpha-2."""
+    """A signer's own data, validated and normalised (see `worker.intake`). `country` is ISO 3166 alpha-2.
+
+    `answer` and `copy` were agreed to apart from the letter; data sealed before there were such hold neither.
+    """
 
     name: str
     email: str
@@ -14,6 +17,8 @@ class Person:
     city: str = ""
     comment: str = ""
     language: str = ""
+    answer: bool = False  # offices may answer: they are shown the address
+    copy: bool = False  # a copy of the letter, with the private page's link
 
     def __repr__(self) -> str:
         return "Person(...)"

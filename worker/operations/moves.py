@@ -12,11 +12,12 @@ from sqlalchemy.engine import Connection
 
 from worker.domain.clock import from_us
 from worker.domain.errors import BadInput, RefusedByState
+from worker.domain.making import CONFIRM, notice_kind
 from worker.domain.states import Event, IllegalMove, State, move
 from worker.ledger import audit, counts
 from worker.ledger.book import Ledger
 from worker.ledger.hot.database import DOUBT_REST_US
-from worker.ledger.schema import attempts, campaigns, letters, rounds, signatures
+from worker.ledger.schema import attempts, campaigns, letters, rounds, sendouts, signatures
 from worker.operations.barriers import clock
 from worker.operations.holds import checked_reason
 
@@ -129,8 +130,11 @@ def _move(connection: Connection, row: Any, event: Event, to: State | None, valu
 
 
 def _refuse_ended(connection: Connection, row: Any) -> None:
+    """A letter stands for a confirmed signature, and so does a notice, but for one that asks to confirm."""
     state = connection.execute(sa.select(signatures.c.state).where(signatures.c.id == row.signature_id)).scalar_one()
-    wanted = "unconfirmed" if row.addressee == _NOTICE else "confirmed"
+    name = connection.execute(sa.select(sendouts.c.name).where(sendouts.c.id == row.sendout_id)).scalar_one()
+    asks = row.addressee == _NOTICE and notice_kind(name) == CONFIRM
+    wanted = "unconfirmed" if asks else "confirmed"
     if state != wanted:
         raise RefusedByState(f"letter {row.id}: its signature is {state}, so it is not written again")
 

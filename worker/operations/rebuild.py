@@ -9,7 +9,7 @@ from worker.domain.errors import BadInput, Failed, RefusedByState
 from worker.domain.making import Making
 from worker.ledger.book import Ledger
 from worker.ledger.hot.database import Database
-from worker.ledger.hot.recorded import recorded
+from worker.ledger.hot.recorded import TokenGone, recorded
 from worker.ledger.keys import Keys, SealBroken
 from worker.ledger.schema import attempts, letters
 from worker.rendering import Renderer, digest
@@ -35,14 +35,18 @@ class Rebuilt:
 def rebuild(ledger: Ledger, database: Database, keys: Keys, letter: int, attempt: int | None = None) -> Rebuilt:
     """Rebuild the message of an attempt, by default the last one whose content was started.
 
-    Raises BadInput for an unknown letter; RefusedByState where no content was started, or the signer is erased (the
-    message names the hash that remains); Failed where the personal data do not open.
+    Raises BadInput for an unknown letter; RefusedByState where no content was started, or the signer is erased or a
+    notice's link was deleted (the message names the hash that remains); Failed where the personal data do not open.
     """
     number, kept = _which(ledger, letter, attempt)
     try:
         found = recorded(database, keys, letter, number)
     except SealBroken as exc:
         raise Failed(f"letter {letter}: its signer's data do not open: run `lettershop ledger verify`") from exc
+    except TokenGone as exc:
+        raise RefusedByState(
+            f"letter {letter} cannot be made again: {exc}. The hash that remains of attempt {number} is {kept}"
+        ) from exc
     if found is None:
         raise RefusedByState(
             f"letter {letter} cannot be made again: its signer was erased, and the salt with them."

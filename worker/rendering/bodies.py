@@ -2,21 +2,25 @@
 
 Which wording: the making's language, else the frame's default. What a template sees is listed in `words`; the signer's
 address is not among it.
+
+A notice may enclose the letter: then its `copy` is the plain text of that letter, in the notice's language, as it is
+written to nobody in particular (`block_of_copy`) on the notice's day. It has a budget of its own, as any letter has.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import Any, TypeVar
 
-from worker.domain.campaign import Wording
+from worker.domain.address_block import block_of_copy
+from worker.domain.campaign import TextVersion, Wording
 from worker.domain.making import Making
 from worker.rendering import mime
 from worker.rendering.dates import long_date
 from worker.rendering.faults import Flaw, TemplateFault
 from worker.rendering.folding import Fixed, Letterhead, letterhead, of_root
 from worker.rendering.sandbox import GLOBALS, compiled, run
-from worker.rendering.words import NOTICE_VALUES, variable
+from worker.rendering.words import NOTICE_VALUES, NOTICE_VALUES_1, variable
 
 _T = TypeVar("_T")
 
@@ -72,7 +76,7 @@ def words(making: Making) -> Words:
     """The words of `making`. Raises TemplateFault where it names no wording, or no time zone."""
     if making.date.tzinfo is None:
         raise TemplateFault("header Date", 0, "a date without a time zone")
-    language = making.language if making.language in making.text.wordings else making.frame.default_language
+    language = _language(making, making.text)
     wording = making.text.wordings.get(language)
     if wording is None:
         name = template_name(making.text.campaign, making.language, "text")
@@ -82,9 +86,22 @@ def words(making: Making) -> Words:
         shared = letterhead(Fixed(making.office, making.frame, wording.goals, date))
         values = shared.values | of_root("signer", making.signer)
         return Words(making.text.campaign, language, wording, (), shared, values)
-    extra = {**dict.fromkeys(NOTICE_VALUES, ""), **making.values}
+    extra = {**dict.fromkeys(NOTICE_VALUES_1 if making.renderer == 1 else NOTICE_VALUES, ""), **making.values}
+    if making.enclosed is not None:
+        extra["copy"] = _copy(making, making.enclosed)
     values = _notice_values(making, wording, date, extra)
     return Words(making.text.campaign, language, wording, tuple(sorted(extra)), None, values)
+
+
+def _language(making: Making, text: TextVersion) -> str:
+    return making.language if making.language in text.wordings else making.frame.default_language
+
+
+def _copy(notice: Making, signed: TextVersion) -> str:
+    """The text of the letter that `notice` encloses, without line ends around it. Raises TemplateFault."""
+    block = block_of_copy(notice.frame, _language(notice, signed))
+    letter = replace(notice, text=signed, office=block, values={}, enclosed=None)
+    return mime.clean(words(letter).text()).strip("\n")
 
 
 def _notice_values(making: Making, wording: Wording, date: str, extra: Mapping[str, str]) -> dict[str, Any]:

@@ -10,16 +10,22 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from jinja2 import nodes
+
 from worker.domain.campaign import TextVersion, Wording
 from worker.domain.making import Frame, Making, OfficeBlock
 from worker.domain.person import Person
 from worker.rendering.bodies import template_name
 from worker.rendering.faults import Flaws, Problem, TemplateFault
+from worker.rendering.folding import SIGNER
 from worker.rendering.renderer import NUMBER, Renderer
-from worker.rendering.sandbox import compiled
+from worker.rendering.sandbox import compiled, parsed
 from worker.rendering.words import NOTICE_VALUES
 
 _DAY: Final = datetime(2027, 2, 26, 12, tzinfo=UTC)
+_TYPED: Final = (
+    "signer: who gets this has not confirmed that they wrote it; anybody may have typed it, to be read by them"
+)
 
 _SIGNERS: Final = (
     Person(
@@ -32,6 +38,7 @@ _SIGNERS: Final = (
         country="FR",
         city="{{ goals }} & <b>",
         comment="{% include 'x' %}\r\n\r\n.\r\nFrom a line & <i>another</i>\n" * 20,
+        answer=True,
     ),
 )
 
@@ -43,13 +50,17 @@ def check_text(
     values: Mapping[str, str] | None = None,
     *,
     name: Callable[[str, str, str], str] = template_name,
+    typed: bool = True,
 ) -> list[Problem]:
     """All that is wrong with `text` in `frame` for `blocks`, each finding once; empty where letters can be made.
 
     Without `blocks` the text is a notice's: it is written to signers, with `values` (made up where none are given).
-    `name(campaign, language, part)` names a template in the findings; part is "subject", "text" or "html".
+    `name(campaign, language, part)` names a template in the findings; part is "subject", "text" or "html". Without
+    `typed`, nothing that somebody typed into the form may stand in it: it goes to an address that nobody has confirmed.
     """
     found = [*_read(text, () if blocks else tuple(sorted({*NOTICE_VALUES, *(values or {})})), name)]
+    if not found and not typed:
+        found = [*_typed(text, name)]
     if not found:
         found = [*_tried(text, frame, blocks, values, name)]
     return list(dict.fromkeys(found))
@@ -63,6 +74,14 @@ def _read(text: TextVersion, names: tuple[str, ...], name: Callable[[str, str, s
             except Flaws as flaws:
                 for line, message in flaws.found:
                     yield Problem(name(text.campaign, language, part), line, message)
+
+
+def _typed(text: TextVersion, name: Callable[[str, str, str], str]) -> Iterator[Problem]:
+    for language, wording in text.wordings.items():
+        for part, source in _sources(wording):
+            for used in parsed(source, part == "html").find_all(nodes.Name):
+                if used.name == SIGNER:
+                    yield Problem(name(text.campaign, language, part), used.lineno, _TYPED)
 
 
 def _sources(wording: Wording) -> tuple[tuple[str, str], ...]:

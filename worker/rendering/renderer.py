@@ -4,10 +4,14 @@ The bytes are pinned by `NUMBER`: where a change here, in `headers`, `mime` or `
 NUMBER rises, the old way stays callable beside the new one in `_RENDERERS`, and a letter recorded under the old number is
 rebuilt by it. The golden files of the tests show when that is so.
 
+Number 2: To: of a notice is the bare address, so that nothing which a visitor typed into the form stands in the mail that
+asks whether it was them; a letter whose signer lets the office answer has their address in Reply-To; a notice may enclose
+the letter (`bodies`).
+
 Headers, and why no others: From names signer and campaign at the campaign's own address, so that SPF, DKIM and DMARC can
-agree with it; replies go to the campaign's desk. List-Id (RFC 2919) and the subject's tag let an office filter. A letter
-to an office carries no Auto-Submitted, because a person wrote it by signing (RFC 3834 section 5); a notice does, so that no
-holiday reply answers it, and has no List-Id, because it belongs to no list.
+agree with it; replies go to the campaign's desk, or to the signer who asked for it. List-Id (RFC 2919) and the subject's
+tag let an office filter. A letter to an office carries no Auto-Submitted, because a person wrote it by signing (RFC 3834
+section 5); a notice does, so that no holiday reply answers it, and has no List-Id, because it belongs to no list.
 """
 
 import re
@@ -24,7 +28,7 @@ from worker.rendering.dates import header_date
 from worker.rendering.faults import Flaw, TemplateFault
 from worker.rendering.folding import SIGNER
 
-NUMBER: Final = 1
+NUMBER: Final = 2
 
 _SHORT: Final = 2047
 """hashlib lets go of the interpreter for more: to get it back takes three times as long as the hash of a whole letter."""
@@ -61,7 +65,8 @@ def digest(salt: bytes, data: bytes) -> bytes:
 def needs_smtputf8(making: Making) -> bool:
     """Whether a header holds an address that only SMTPUTF8 can carry (RFC 6531 3.2), whoever the envelope is for."""
     to = making.office.mailbox if making.office else making.signer.email
-    return any(addresses.is_wide(address) for address in (to, making.frame.sender, making.frame.reply_to) if address)
+    answers = making.signer.email if making.renderer > 1 and _to_the_signer(making) else making.frame.reply_to
+    return any(addresses.is_wide(address) for address in (to, making.frame.sender, answers) if address)
 
 
 def subject_line(making: Making) -> str:
@@ -83,12 +88,20 @@ def body_html(making: Making) -> str:
 
 
 def _render_1(making: Making) -> bytes:
+    return _rendered(making, _FIELDS_1)
+
+
+def _render_2(making: Making) -> bytes:
+    return _rendered(making, _FIELDS)
+
+
+_RENDERERS: Final[dict[int, Callable[[Making], bytes]]] = {1: _render_1, 2: _render_2}
+
+
+def _rendered(making: Making, wanted: "_Fields") -> bytes:
     used = words(making)
     text, html = used.parts()
-    return mime.message(_fields(making, used), text, html, making.message_id)
-
-
-_RENDERERS: Final[dict[int, Callable[[Making], bytes]]] = {1: _render_1}
+    return mime.message(_fields(making, used, wanted), text, html, making.message_id)
 
 
 def _subject(making: Making, used: Words) -> str:
@@ -98,9 +111,12 @@ def _subject(making: Making, used: Words) -> str:
     return own if tag in own else headers.one_line(f"{tag} {own}")
 
 
-def _fields(making: Making, used: Words) -> list[bytes]:
+_Fields = tuple[tuple[str, Callable[[Making, Words], bytes]], ...]
+
+
+def _fields(making: Making, used: Words, wanted: _Fields) -> list[bytes]:
     fields: list[bytes] = []
-    for name, write in _FIELDS:
+    for name, write in wanted:
         try:
             fields.append(write(making, used))
         except Flaw as flaw:
@@ -149,16 +165,34 @@ def _from(making: Making, _: Words) -> bytes:
     return headers.mailbox("From", headers.one_line(shown), _sender(frame.sender))
 
 
-def _reply_to(making: Making, _: Words) -> bytes:
+def _to_the_signer(making: Making) -> bool:
+    """Whether an office's answer goes to the signer."""
+    return making.signer.answer and making.office is not None
+
+
+def _reply_to(making: Making, used: Words) -> bytes:
+    if _to_the_signer(making):
+        return headers.folded("Reply-To", [addresses.wire_address(making.signer.email)])
+    return _reply_to_1(making, used)
+
+
+def _reply_to_1(making: Making, _: Words) -> bytes:
     return _reply_to_field(making.frame.reply_to) if making.frame.reply_to else b""
 
 
 def _to(making: Making, _: Words) -> bytes:
-    office, signer = making.office, making.signer
+    office = making.office
     if office is None:
-        return headers.mailbox("To", headers.one_line(signer.name), addresses.wire_address(signer.email))
+        return headers.mailbox("To", "", addresses.wire_address(making.signer.email))
     shown = office.holder or ", ".join(filter(None, (office.title, office.organisation)))
     return _office_field(shown, office.mailbox)
+
+
+def _to_1(making: Making, used: Words) -> bytes:
+    signer = making.signer
+    if making.office is None:
+        return headers.mailbox("To", headers.one_line(signer.name), addresses.wire_address(signer.email))
+    return _to(making, used)
 
 
 @_shared
@@ -185,7 +219,7 @@ def _auto_submitted(making: Making, _: Words) -> bytes:
     return b"" if making.office else b"Auto-Submitted: auto-generated\r\n"
 
 
-_FIELDS: Final = (
+_FIELDS: Final[_Fields] = (
     ("Date", _date),
     ("From", _from),
     ("Reply-To", _reply_to),
@@ -194,4 +228,8 @@ _FIELDS: Final = (
     ("Message-ID", _message_id),
     ("List-Id", _list_id),
     ("Auto-Submitted", _auto_submitted),
+)
+
+_FIELDS_1: Final[_Fields] = tuple(
+    (name, {"Reply-To": _reply_to_1, "To": _to_1}.get(name, write)) for name, write in _FIELDS
 )

@@ -16,8 +16,14 @@ ROOTS: Mapping[str, frozenset[str]] = {
 PLAIN = frozenset({"goals", "date"})
 """Names that are values themselves: a list of text, and the day of writing in the letter's language."""
 
-NOTICE_VALUES = ("link", "token")
-"""Names that every notice knows besides, also as `values.link`; empty where the maker gave none."""
+NOTICE_VALUES = ("copy", "link", "never_link", "token")
+"""Names that every notice knows besides, also as `values.link`; empty where the maker gave none.
+
+`copy` is the text of the letter, where its signer wants one.
+"""
+
+NOTICE_VALUES_1 = ("link", "token")
+"""Those of renderer 1: a template written for it may call something else `copy`."""
 
 LOOP = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
 """What `loop` tells inside a `for`."""

@@ -5,14 +5,26 @@ and are pinned here. A letter re-sent out of doubt is made from what its earlier
 """
 
 import hmac
+from collections.abc import Mapping
 from datetime import date
+from types import MappingProxyType
 from typing import NamedTuple
 
 from worker.delivery import Envelope
 from worker.domain.address_block import block_on, frame_of
 from worker.domain.campaign import Campaign, TextVersion
 from worker.domain.clock import from_us, to_us
-from worker.domain.making import Frame, Making, OfficeBlock, message_id, notice_values, pin_body
+from worker.domain.making import (
+    Frame,
+    Making,
+    OfficeBlock,
+    encloses,
+    message_id,
+    notice_kind,
+    notice_values,
+    pin_body,
+)
+from worker.domain.person import Person
 from worker.ledger.hot import recorded as pins
 from worker.ledger.hot.committer import Committer
 from worker.ledger.hot.values import Claimed
@@ -40,6 +52,17 @@ class Made(NamedTuple):
     signer_version: int
     date_us: int
     renderer: int
+
+
+class Addressed(NamedTuple):
+    """What a message is to its addressee: the text, the pin of block or notice text, and the rest of the ingredients."""
+
+    text: TextVersion
+    text_hash: str
+    pin: int
+    block: OfficeBlock | None = None
+    values: Mapping[str, str] = MappingProxyType({})
+    enclosed: TextVersion | None = None
 
 
 class Pins:
@@ -110,6 +133,8 @@ async def make(house: House, pinned: Pins, claimed: Claimed, campaign: str) -> M
         return await _afresh(house, pinned, claimed, campaign, (text_hash, text))
     except SealBroken as exc:
         raise Faulty("personal data do not open") from exc
+    except pins.TokenGone as exc:
+        raise Faulty("its link was deleted") from exc
     except TemplateFault as exc:
         raise Faulty(f"template {exc.template}") from exc
 
@@ -121,40 +146,53 @@ def check_seal(keys: Keys, claimed: Claimed, text_hash: str) -> None:
 
 
 async def _afresh(house: House, pinned: Pins, claimed: Claimed, slug: str, signed: tuple[str, TextVersion]) -> Made:
-    text_hash, text = signed
     plan, campaign, now_us = house.plan, house.plan.campaigns[slug], house.now_us()
     date_us = now_us - now_us % MICROSECONDS  # a Date header has whole seconds
     wrapped = claimed.wrapped_key or b""
     person, salt = pins.open_person(house.keys, wrapped, claimed.sealed, claimed.signer_id, claimed.signer_version)
     part = pinned.frame(plan, campaign)
-    values: dict[str, str] = {}
-    block: OfficeBlock | None = None
     if claimed.addressee == pins.SIGNER:
-        text = campaign.notices["confirm"]
-        text_hash = text.hash
-        addressee_pin = await pinned.id_of_text(text, now_us)
-        token = await house.committer.call(lambda db: pins.token_of(db, house.keys, wrapped, claimed.signature_id))
-        values = notice_values(part, token)
+        to = await _to_signer(house, pinned, claimed, part, (signed[1], person))
     else:
         day = from_us(now_us).astimezone(plan.offices[claimed.addressee].zone).date()
         block = pinned.block(plan, claimed.addressee, day, campaign)
-        addressee_pin = await pinned.id_of(block, now_us)
+        to = Addressed(signed[1], signed[0], await pinned.id_of(block, now_us), block)
     making = Making(
         letter=claimed.letter,
         message_id=message_id(claimed.letter, claimed.mac, part.sender),
         date=from_us(date_us),
         renderer=house.renderer.number,
-        text=text,
-        text_hash=text_hash,
+        text=to.text,
+        text_hash=to.text_hash,
         frame=part,
-        office=block,
+        office=to.block,
         signer=person,
-        language=pins.language_of(part, block, claimed.language, text),
-        values=values,
+        language=pins.language_of(part, to.block, claimed.language, to.text),
+        values=to.values,
+        enclosed=to.enclosed,
     )
     frame_pin = await pinned.id_of(part, now_us)
-    recorded = pins.Recorded(making, salt, b"", addressee_pin, frame_pin, claimed.signer_version)
+    recorded = pins.Recorded(making, salt, b"", to.pin, frame_pin, claimed.signer_version)
     return _made(house, claimed, slug, recorded)
+
+
+async def _to_signer(
+    house: House, pinned: Pins, claimed: Claimed, part: Frame, signed: tuple[TextVersion, Person]
+) -> Addressed:
+    """A notice: its kind's text and values. Raises `Faulty` for a kind that the campaign has no templates of."""
+    (text, person), wrapped = signed, claimed.wrapped_key or b""
+    notice = pins.Notice(claimed.signature_id, notice_kind(claimed.sendout), claimed.made_at)
+    words = house.plan.campaigns[part.campaign].notices.get(notice.kind)
+    if words is None:
+        raise Faulty(f"no templates for notices of kind {notice.kind}")
+    token = await house.committer.call(lambda db: pins.token_of(db, house.keys, wrapped, notice))
+    return Addressed(
+        text=words,
+        text_hash=words.hash,
+        pin=await pinned.id_of_text(words, house.now_us()),
+        values=notice_values(part, notice.kind, token),
+        enclosed=text if encloses(notice.kind, person) else None,
+    )
 
 
 async def _again(house: House, claimed: Claimed, slug: str) -> Made:

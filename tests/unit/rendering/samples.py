@@ -7,7 +7,16 @@ NUMBER, keep the old way for its own number, and add samples for the new one.
 
 from pathlib import Path
 
-from tests.factories import make_frame, make_making, make_notice, make_office_block, make_person
+from tests.factories import (
+    make_frame,
+    make_making,
+    make_notice,
+    make_notice_text,
+    make_office_block,
+    make_person,
+    make_text_version,
+    make_wording,
+)
 from worker.domain.making import Making
 from worker.rendering import Renderer
 
@@ -29,6 +38,23 @@ SAMPLES: dict[str, Making] = {
         frame=make_frame(subject_tag="[Bücherei Öffnen]"),
     ),
     "1-notice": make_notice(renderer=1, signer=make_person(name="Sample Signer, 02")),
+    "2-plain-letter": make_making(renderer=2),
+    "2-letter-to-answer": make_making(renderer=2, signer=make_person(answer=True, email="signer.03@bücher.example")),
+    "2-notice": make_notice(renderer=2, signer=make_person(name="Sample Signer, 02")),
+    "2-page-with-copy": make_notice(
+        renderer=2,
+        language="fr",
+        text=make_notice_text(text="{{ link }} {{ never_link }}\n\n{{ copy }}\n", html="<pre>{{ copy }}</pre>"),
+        values={
+            "link": "https://library.example/me/abc",
+            "token": "abc",
+            "never_link": "https://library.example/n/abc",
+        },
+        signer=make_person(copy=True, comment="1 < 2 & « oui ».\n.\nFrom here"),
+        enclosed=make_text_version(
+            wordings={"en": make_wording(), "fr": make_wording(goals=("Garder la bibliothèque.",))}
+        ),
+    ),
 }
 
 

@@ -66,3 +66,15 @@ def test_a_missing_default_language_is_a_problem():
 def test_a_notice_that_names_an_office_is_a_problem():
     (problem,) = check_text(make_notice_text(html="{{ office.title }}"), make_frame(), [])
     assert "office" in problem.message
+
+
+def test_nothing_typed_may_stand_in_what_asks_to_confirm():
+    text = make_notice_text(
+        subject="To {{ signer.city }}", text="a\n{% if signer.name %}x{% endif %}", html="{{ link }}"
+    )
+    assert [(each.template, each.line) for each in check_text(text, make_frame(), [], typed=False)] == [
+        ("town-library/en subject", 1),
+        ("town-library/en text", 2),
+    ]
+    assert check_text(text, make_frame(), []) == []
+    assert check_text(make_notice_text(text="{{ token }}", html="{{ link }}"), make_frame(), [], typed=False) == []

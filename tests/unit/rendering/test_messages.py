@@ -203,15 +203,51 @@ def test_a_signer_called_like_a_place_in_the_pattern_stays_called_so():
 def test_the_headers_of_a_notice():
     found = read(render(make_notice(signer=make_person(name="Żaneta Sample"))))
     assert found.mailbox("From") == ("Millbrook Library", "letters@library.example")
-    assert found.mailbox("To") == ("Żaneta Sample", "signer.01@people.example")
+    assert found.mail["To"] == "signer.01@people.example"
     assert found.mail["Auto-Submitted"] == "auto-generated"
     assert "List-Id" not in found.mail
     assert "https://library.example/confirm/abc" in found.text
 
 
+def test_renderer_1_names_the_signer_in_a_notice():
+    found = read(render(make_notice(renderer=1, signer=make_person(name="Żaneta Sample"))))
+    assert found.mailbox("To") == ("Żaneta Sample", "signer.01@people.example")
+
+
 def test_a_name_of_nothing_is_left_out():
-    found = read(render(make_notice(signer=make_person(name=" \u202e\0"))))
+    found = read(render(make_notice(renderer=1, signer=make_person(name=" \u202e\0"))))
     assert found.mail["To"] == "signer.01@people.example"
+
+
+def test_an_office_answers_the_signer_who_lets_it():
+    signer = make_person(answer=True)
+    assert read(render(make_making(signer=signer))).mail["Reply-To"] == "signer.01@people.example"
+    assert read(render(make_making(signer=make_person()))).mail["Reply-To"] == "replies@library.example"
+    assert read(render(make_making(signer=signer, renderer=1))).mail["Reply-To"] == "replies@library.example"
+    assert read(render(make_notice(signer=signer))).mail["Reply-To"] == "replies@library.example"
+
+
+def test_an_answer_beyond_ascii_needs_smtputf8_in_letters_alone():
+    signer = make_person(answer=True, email="zoë@straße.example")
+    assert needs_smtputf8(make_making(signer=signer))
+    assert "Reply-To: zoë@xn--strae-oqa.example\r\n".encode() in render(make_making(signer=signer))
+    quiet = make_person(email="zoë@straße.example")
+    for making in (make_making(signer=quiet), make_making(signer=signer, renderer=1)):
+        assert not needs_smtputf8(making)
+        assert render(making).isascii()
+
+
+@given(anything)
+@example("a@b.example\r\nBcc: x@y.example")
+@example("a@b.example, c@d.example")
+@settings(max_examples=50, deadline=None)
+def test_no_address_to_answer_to_writes_a_field_of_its_own(address):
+    try:
+        data = render(make_making(signer=make_person(answer=True, email=address)))
+    except TemplateFault as fault:
+        assert fault.template == "header Reply-To"  # noqa: PT017
+    else:
+        assert data.split(b"\r\n\r\n")[0].count(b"\r\n") == render(make_making()).split(b"\r\n\r\n")[0].count(b"\r\n")
 
 
 def test_a_subject_that_has_the_tag_gets_no_second_one():

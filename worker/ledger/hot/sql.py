@@ -121,9 +121,9 @@ ORDER BY due_at, id LIMIT ?
 
 CLAIMED = """
 SELECT l.id, l.campaign_id, l.sendout_id, l.addressee, l.attempts + 1, l.life_us, l.not_after, l.resend_of, l.mac,
-       g.id, g.text_id, g.language, s.id, g.signer_version, s.wrapped_key, v.sealed
+       g.id, g.text_id, g.language, s.id, g.signer_version, s.wrapped_key, v.sealed, o.name, l.made_at
 FROM letters l JOIN signatures g ON g.id = l.signature_id JOIN signers s ON s.id = g.signer_id
-JOIN signer_versions v ON v.signer_id = s.id AND v.version = g.signer_version
+JOIN signer_versions v ON v.signer_id = s.id AND v.version = g.signer_version JOIN sendouts o ON o.id = l.sendout_id
 WHERE l.state = 'claimed' AND l.claim = ? AND
 """
 
@@ -185,8 +185,9 @@ RETURNING id
 
 RECORDED = """
 SELECT a.addressee_pin, a.frame_pin, a.signer_version, a.date_us, a.renderer, a.hash, l.addressee, l.mac, g.id, g.text_id,
-       g.language, s.id, s.wrapped_key, v.sealed
+       g.language, s.id, s.wrapped_key, v.sealed, o.name, l.made_at
 FROM attempts a JOIN letters l ON l.id = a.letter_id JOIN signatures g ON g.id = l.signature_id
+JOIN sendouts o ON o.id = l.sendout_id
 JOIN signers s ON s.id = g.signer_id JOIN signer_versions v ON v.signer_id = s.id AND v.version = a.signer_version
 WHERE a.letter_id = ? AND a.number = ?
 """
@@ -198,9 +199,12 @@ PIN = "INSERT INTO pins (hash, kind, body, made_at) VALUES (?, ?, ?, ?) ON CONFL
 
 PIN_ID = "SELECT id FROM pins WHERE hash = ?"
 
-SEALED_CONFIRMATION = (
-    "SELECT sealed FROM tokens WHERE signature_id = ? AND kind = 'confirm' ORDER BY made_at DESC LIMIT 1"
-)
+# The newest there was when the notice was queued (else the first that came after): a newer one, made for a later notice,
+# must not change what this one is made from. So the answer is the same at every attempt, and when it is made again.
+SEALED_FOR_NOTICE = """
+SELECT sealed FROM tokens WHERE signature_id = ? AND kind = ?
+ORDER BY CASE WHEN made_at <= ? THEN 0 ELSE 1 END, abs(made_at - ?), hash LIMIT 1
+"""
 
 # -- refilling the pacer -------------------------------------------------------------------------------------------------
 STARTED_SINCE = """

@@ -47,6 +47,8 @@ class Claimed(NamedTuple):
     signer_version: int
     wrapped_key: bytes | None
     sealed: bytes
+    sendout: str = ""  # its name: of a notice it tells the kind
+    made_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
