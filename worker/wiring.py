@@ -79,8 +79,9 @@ def hot_database(home: Home) -> Iterator[Database]:
 
 def open_intake(home: Home, ledger: Ledger, wake: Callable[[], None] | None = None) -> "Intake":
     """The producers' door to this home's ledger."""
-    from worker.intake import Intake
+    from worker.intake import Intake, Terms
 
+    signing = home.settings.signing
     return Intake(
         ledger,
         ledger.keys,
@@ -89,6 +90,7 @@ def open_intake(home: Home, ledger: Ledger, wake: Callable[[], None] | None = No
         SystemClock(),
         wake,
         allow_test_domains=home.settings.allow_test_domains,
+        terms=Terms(signing.confirm_within, signing.remind_after),
     )
 
 

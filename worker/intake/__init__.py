@@ -14,7 +14,8 @@ Nothing personal is logged, and no message of an error repeats what was written.
 
 from worker.intake.bulk import Row
 from worker.intake.consent import SEND, YEARLY, Consent
-from worker.intake.doors import Intake
+from worker.intake.desk import Asked, Terms
+from worker.intake.doors import Intake, Ready
 from worker.intake.importing import Progress, Report, import_file
 from worker.intake.receipt import Ended, Outcome, Receipt, Tally
 from worker.intake.register import sync_register
@@ -23,6 +24,7 @@ from worker.intake.validate import BadPerson, PersonInput
 __all__ = [
     "SEND",
     "YEARLY",
+    "Asked",
     "BadPerson",
     "Consent",
     "Ended",
@@ -30,10 +32,12 @@ __all__ = [
     "Outcome",
     "PersonInput",
     "Progress",
+    "Ready",
     "Receipt",
     "Report",
     "Row",
     "Tally",
+    "Terms",
     "import_file",
     "sync_register",
 ]

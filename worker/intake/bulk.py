@@ -12,7 +12,7 @@ from worker.domain.campaign import Campaign
 from worker.domain.errors import BadInput
 from worker.intake.bell import Bell
 from worker.intake.consent import SEND, Consent
-from worker.intake.desk import Desk, Floor, Made, Origin, Prepared
+from worker.intake.desk import Asked, Desk, Floor, Made, Origin, Prepared
 from worker.intake.receipt import Outcome, Tally
 from worker.intake.validate import PersonInput
 
@@ -89,7 +89,7 @@ def prepare(desk: Desk, campaign: Campaign, row: Row) -> Prepared | Outcome:
     if row.rejected:
         return Outcome("rejected", reason=row.rejected)
     try:
-        return desk.prepared(campaign, row.person, row.consents, row.request_key)
+        return desk.prepared(campaign, row.person, Asked(row.consents, (), row.request_key))
     except BadInput as exc:
         return Outcome("rejected", reason=str(exc))
 

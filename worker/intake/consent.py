@@ -1,9 +1,10 @@
 """What a signer agreed to. The words they saw are pinned in the ledger by their hash."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from worker.domain.campaign import Campaign
+from worker.domain.consents import KINDS
 from worker.domain.errors import BadInput
 
 _LONGEST = 5_000
@@ -11,24 +12,24 @@ _LONGEST = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """Agreement to `kind`: "send" (write to the offices now) or "yearly" (again on each anniversary).
+    """Agreement to `kind`, one of `domain.consents`: "send" (write to the offices now), "yearly" and others.
 
     `words` are those the signer saw, "" for the campaign's own in the signer's language.
     """
 
-    kind: Literal["send", "yearly"]
+    kind: str
     words: str = ""
 
     def __post_init__(self) -> None:
         """Raises BadInput for an unknown kind, or for words that could not be shown again as they were."""
-        if self.kind not in {"send", "yearly"}:
-            raise BadInput(f"consents: there is no kind {self.kind!r}; there are send and yearly")
+        if self.kind not in KINDS:
+            raise BadInput(f"consents: there is no kind {self.kind!r}; there are {', '.join(KINDS)}")
         if len(self.words) > _LONGEST or not self.words.replace("\n", " ").isprintable():
             raise BadInput(f"consents: words must have at most {_LONGEST} printable characters and line breaks (\\n)")
 
     def wording(self, campaign: Campaign, language: str) -> dict[str, Any]:
         """What is pinned: the kind, the language and the words."""
-        words = self.words or campaign.consent.get(language) or campaign.consent.get(campaign.default_language, "")
+        words = self.words or campaign.consent_words(self.kind, language)
         return {"kind": self.kind, "language": language, "words": words}
 
 

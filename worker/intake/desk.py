@@ -5,8 +5,8 @@ so that one signature and a chunk of many are the same code.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy.engine import Connection
@@ -15,15 +15,16 @@ from worker.domain.campaign import Campaign
 from worker.domain.errors import BadInput, RefusedByState
 from worker.domain.office import Office
 from worker.domain.person import Person
-from worker.intake import ground
+from worker.intake import ground, notices
 from worker.intake.address import CANONICAL, Domains
-from worker.intake.consent import Consent
+from worker.intake.consent import SEND, Consent
 from worker.intake.ground import Ground, Wordings
-from worker.intake.validate import PersonInput, validate
-from worker.ledger import letters_write, signatures, tokens
+from worker.intake.notices import MICROSECOND, Newcomer
+from worker.intake.validate import BadPerson, PersonInput, validate
+from worker.ledger import letters_write, quiet, reviews, signatures, standing, tokens
 from worker.ledger.book import Ledger
 from worker.ledger.keys import Keys
-from worker.ledger.letters_write import Making
+from worker.ledger.letters_write import AT_ONCE, Making, Manner
 from worker.ledger.signatures import Act, Entry, Recorded
 from worker.ledger.sql import now_us
 from worker.ledger.standing import CONFIRMED, UNCONFIRMED
@@ -45,6 +46,24 @@ class Prepared:
     language: str
     consents: tuple[Consent, ...]
     request_key: str | None
+    left_out: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Asked:
+    """What a signer asks for beside who they are: consents, offices left out, the producer's own key for the request."""
+
+    consents: Iterable[Consent] = (SEND,)
+    left_out: Iterable[str] = ()
+    request_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How long a confirmation link may be followed, and when an unconfirmed signature is reminded of."""
+
+    confirm_within: timedelta = tokens.VALID_FOR
+    remind_after: timedelta = timedelta(days=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +88,24 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where signatures come from, and where and how those who were not asked by us agreed ("" for those we ask)."""
+    """Where signatures come from, and where and how those who were not asked by us agreed ("" for those we ask).
+
+    `notice` tells confirmed signers of their page: "page", "imported" or "". Their letters are due after `wait`.
+    `hold` is why unconfirmed ones wait for an operator, "" where they do not; with `unseen` words of their own
+    confirmed ones do.
+    """
 
     source: str
     evidence: str = ""
+    notice: str = ""
+    wait: timedelta = timedelta(0)
+    hold: str = ""
+    unseen: bool = False
 
     @classmethod
-    def stated(cls, source: str, evidence: str) -> "Origin":
+    def stated(cls, source: str, evidence: str, *, notice: str = "", unseen: bool = False) -> "Origin":
         """Both checked. Raises BadInput where one is empty, too long or holds what cannot be printed."""
-        return cls(stated(source, "source"), stated(evidence, "evidence"))
+        return cls(stated(source, "source"), stated(evidence, "evidence"), notice, unseen=unseen)
 
 
 class Desk:
@@ -90,8 +118,9 @@ class Desk:
         campaigns: Mapping[str, Campaign],
         offices: Mapping[str, Office],
         domains: Domains,
+        terms: Terms,
     ) -> None:
-        self.ledger, self.keys = ledger, keys
+        self.ledger, self.keys, self.terms = ledger, keys, terms
         self._campaigns, self._offices, self._domains = campaigns, offices, domains
         self._grounds: dict[str, Ground] = {}
         self._wordings: dict[str, dict[tuple[Consent, str], str]] = {}
@@ -102,6 +131,10 @@ class Desk:
         if found is None:
             raise BadInput(f"there is no campaign {slug!r}; there are: {', '.join(sorted(self._campaigns)) or 'none'}")
         return found
+
+    def knows(self, slug: str) -> bool:
+        """Whether this campaign is configured."""
+        return slug in self._campaigns
 
     def open_campaign(self, slug: str, now: datetime) -> Campaign:
         """The campaign, if it can be signed at `now`. Raises RefusedByState before its opening and from its closing on."""
@@ -114,23 +147,30 @@ class Desk:
             )
         return campaign
 
-    def prepared(
-        self, campaign: Campaign, given: PersonInput, consents: Iterable[Consent], request_key: str | None
-    ) -> Prepared:
+    def prepared(self, campaign: Campaign, given: PersonInput, asked: Asked) -> Prepared:
         """Check and hash. Raises BadPerson, or BadInput for unusable consents or request key."""
         valid = validate(given, self._domains)
-        kinds = {consent.kind: consent for consent in consents}
+        kinds = {consent.kind: consent for consent in asked.consents}
         if "send" not in kinds:
             raise BadInput("consents: nobody is written for without their consent to send; pass SEND")
         slug = campaign.slug
         return Prepared(
-            valid.person,
+            replace(valid.person, answer="answer" in kinds, copy="copy" in kinds),
             self.keys.address_key(valid.canonical),
             self.keys.person_key(slug, valid.canonical),
             campaign.language_for(valid.person.language),
             tuple(kinds.values()),
-            self._request(slug, request_key),
+            self._request(slug, asked.request_key),
+            self._left_out(campaign, asked.left_out),
         )
+
+    def _left_out(self, campaign: Campaign, offices: Iterable[str]) -> frozenset[str]:
+        left = frozenset(offices)
+        if strange := sorted(left - set(campaign.offices)):
+            raise BadPerson({"offices": f"campaign {campaign.slug} writes to no office {strange[0][:60]!r}"})
+        if left and not any(self._offices[each].accepts_letters for each in campaign.offices if each not in left):
+            raise BadPerson({"offices": "choose at least one office to write to"})
+        return left
 
     def _request(self, slug: str, key: str | None) -> str | None:
         """The producer's key as it is stored: hashed, for it may hold what it should not, and outlives erasing."""
@@ -164,7 +204,8 @@ class Desk:
     def take(self, floor: Floor, people: Sequence[Prepared], origin: Origin) -> list[Made]:
         """Record the people and make what follows.
 
-        With evidence they are confirmed and their letters are made; without, each is sent a token in a notice.
+        With evidence they are confirmed and their letters are made; without, each is sent a token in a notice: a second
+        one where they ask again, the link of their page where they had confirmed before.
         """
         state = CONFIRMED if origin.evidence else UNCONFIRMED
         act = Act(
@@ -180,19 +221,47 @@ class Desk:
         recorded = signatures.record(floor.connection, self.keys, act, entries)
         new = [r for r in recorded if not r.repeated]
         if state == UNCONFIRMED:
-            self._notify(floor, new)
-            return [Made(r, 0 if r.repeated else 1, 0) for r in recorded]
+            notices.ask_to_confirm(self, floor, new, origin.hold)
+            return [Made(r, self._again(floor, r) if r.repeated else 1, 0) for r in recorded]
         had = self.written(floor, [r.person_key for r in new if r.again])
-        text_hash = floor.ground.text_hash
-        self.write(floor, [(r.signature_id, text_hash, had.get(r.person_key, frozenset())) for r in new])
+        self._write_new(floor, new, had, origin)
         return [self._made(floor, r, had) for r in recorded]
+
+    def _again(self, floor: Floor, recorded: Recorded) -> int:
+        """What a signing that stands already brings its signer: a notice, or none."""
+        found = None if recorded.clash else standing.lock(floor.connection, recorded.signature_id)
+        if found is None or not found.stands:
+            return 0
+        again = notices.ask_again if found.state == UNCONFIRMED else notices.page_again
+        return int(again(self, floor, found))
 
     def written(self, floor: Floor, person_keys: Sequence[bytes]) -> Mapping[bytes, frozenset[str]]:
         """The offices that these people's earlier signatures may have been sent to, of those that accept letters."""
         had = letters_write.written(floor.connection, floor.ground.signing, person_keys)
         return {person_key: addressees & floor.ground.offices.keys() for person_key, addressees in had.items()}
 
-    def write(self, floor: Floor, confirmed: Sequence[tuple[int, str, frozenset[str]]]) -> int:
+    def _write_new(
+        self, floor: Floor, new: Sequence[Recorded], had: Mapping[bytes, frozenset[str]], origin: Origin
+    ) -> None:
+        """The letters of new confirmed signatures, and the link of their page."""
+        text_hash = floor.ground.text_hash
+        due = Manner(origin.wait // MICROSECOND, reason="imported" if origin.wait else "")
+        unseen = [r for r in new if origin.unseen and r.comment]
+        seen = [r for r in new if not (origin.unseen and r.comment)]
+        for group, manner in ((seen, due), (unseen, Manner(held=reviews.COMMENT))):
+            without = [(r.signature_id, text_hash, had.get(r.person_key, frozenset()) | r.left_out) for r in group]
+            self.write(floor, without, manner)
+            if manner.held:
+                for r in group:
+                    reviews.begin(floor.connection, r.signature_id, manner.held, floor.at_us)
+        if origin.notice:
+            hushed = quiet.among(floor.connection, [r.address_key for r in new])
+            told = [Newcomer(r.signature_id, text_hash, r.wrapped_key) for r in new if r.address_key not in hushed]
+            notices.welcome(self, floor, told, origin.notice)
+
+    def write(
+        self, floor: Floor, confirmed: Sequence[tuple[int, str, frozenset[str]]], manner: Manner = AT_ONCE
+    ) -> int:
         """Make the letters of confirmed signatures: (id, text hash, offices to leave out). Returns how many."""
         offices = floor.ground.offices
         makings = [
@@ -201,25 +270,25 @@ class Desk:
             )
             for signature_id, text_hash, out in confirmed
         ]
-        return letters_write.make(floor.connection, self.keys, floor.ground.signing, makings, floor.at_us)
+        return letters_write.make(floor.connection, self.keys, floor.ground.signing, makings, floor.at_us, manner)
 
     def _entry(self, floor: Floor, person: Prepared) -> Entry:
         given = [floor.wordings.given(floor.connection, c, person.language, floor.at_us) for c in person.consents]
         return Entry(
-            person.person, person.address_key, person.person_key, person.language, tuple(given), person.request_key
+            person.person,
+            person.address_key,
+            person.person_key,
+            person.language,
+            tuple(given),
+            person.request_key,
+            person.left_out,
         )
-
-    def _notify(self, floor: Floor, new: Sequence[Recorded]) -> None:
-        for r in new:
-            tokens.issue(floor.connection, self.keys, r.signature_id, r.wrapped_key, floor.at_us)
-        makings = [Making(r.signature_id, floor.ground.text_hash, floor.ground.notices) for r in new]
-        letters_write.make(floor.connection, self.keys, floor.ground.confirm, makings, floor.at_us)
 
     def _made(self, floor: Floor, recorded: Recorded, had: Mapping[bytes, frozenset[str]]) -> Made:
         if recorded.repeated:
             return Made(recorded, 0, 0)
-        written = len(had.get(recorded.person_key, ()))
-        return Made(recorded, len(floor.ground.offices) - written, written)
+        offices, written = floor.ground.offices.keys(), had.get(recorded.person_key, frozenset())
+        return Made(recorded, len(offices - written - recorded.left_out), len(written))
 
 
 def stated(text: str, what: str) -> str:

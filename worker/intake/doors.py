@@ -1,6 +1,7 @@
 """The doors through which signatures come in and go out. See the package's docstring."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -9,27 +10,47 @@ from worker.domain.campaign import Campaign
 from worker.domain.clock import Clock
 from worker.domain.errors import BadInput, RefusedByState
 from worker.domain.office import Office
+from worker.intake import notices
 from worker.intake.address import LIVE, LIVE_TRIAL, REHEARSAL, NotAnAddress, read_address
 from worker.intake.bell import Bell
 from worker.intake.bulk import Row, Seen, submit_rows
 from worker.intake.consent import SEND, Consent
-from worker.intake.desk import Desk, Floor, Made, Origin, remark, stated
+from worker.intake.desk import Asked, Desk, Floor, Made, Origin, Prepared, Terms, remark, stated
+from worker.intake.notices import Newcomer
 from worker.intake.receipt import Ended, Receipt, Tally
+from worker.intake.together import Together
 from worker.intake.validate import PersonInput
-from worker.ledger import audit, standing, tokens
+from worker.ledger import audit, people, quiet, reviews, signatures, standing, tokens
 from worker.ledger.book import Ledger
 from worker.ledger.keys import Keys
+from worker.ledger.letters_write import AT_ONCE, Manner
 from worker.ledger.sql import now_us
 from worker.ledger.standing import CONFIRMED, WITHDRAWN, Standing
+from worker.ledger.tokens import Token
 from worker.ledger.transact import transact
-
-_Asked = tuple[Iterable[Consent], str | None]
-"""What a producer states beside the person: consents and request key."""
 
 _UNKNOWN = "this confirmation link is not valid: use the newest one, whole, or sign again"
 _EXPIRED = "this confirmation link has run out: sign again to be sent a new one"
 _ENDED = "this signature was withdrawn, so it cannot be confirmed: sign again"
 _LINK = "followed the link that was sent to the address"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Ready:
+    """A signing that is in order, for the campaign of this slug."""
+
+    campaign: str
+    prepared: Prepared
+
+    @property
+    def address_key(self) -> bytes:
+        """The keyed hash by which the address is found."""
+        return self.prepared.address_key
+
+    @property
+    def domain(self) -> str:
+        """The address's domain, as A-labels in lower case."""
+        return self.prepared.person.email.rpartition("@")[2].lower()
 
 
 class Intake:
@@ -49,11 +70,13 @@ class Intake:
         wake: Callable[[], None] | None = None,
         *,
         allow_test_domains: bool = False,
+        terms: Terms | None = None,
     ) -> None:
         trial = LIVE_TRIAL if allow_test_domains else LIVE
-        self._domains = REHEARSAL if ledger.mode == "rehearsal" else trial
-        self.desk = Desk(ledger, keys, campaigns, offices, self._domains)
+        self.domains = REHEARSAL if ledger.mode == "rehearsal" else trial
+        self.desk = Desk(ledger, keys, campaigns, offices, self.domains, terms or Terms())
         self._ledger, self._keys, self._clock = ledger, keys, clock
+        self._together: Together[tuple[str, Origin], Prepared, Receipt] = Together(self._take_together)
         self.bell = Bell(wake)
 
     def sign(
@@ -62,15 +85,21 @@ class Intake:
         person: PersonInput,
         *,
         consents: Iterable[Consent] = (SEND,),
+        left_out: Iterable[str] = (),
         source: str = "api",
         request_key: str | None = None,
+        hold: str = "",
     ) -> Receipt:
         """Record an unconfirmed signature and queue the notice that asks to confirm it.
 
+        `left_out` are offices that the signer does not write to. With `hold`, a reason, the notice waits until an
+        operator has looked at the signature. Who signs again is sent a second notice, or the link of their page; who
+        asked never to be written to again is sent nothing, and nothing is recorded (state "quiet").
+
         Raises BadPerson (`fields`), BadInput, or RefusedByState where the campaign is not open for signing.
         """
-        asked = (consents, request_key)
-        return self._take(campaign, person, asked, Origin(stated(source, "source")))
+        asked = Asked(consents, left_out, request_key)
+        return self.record(self.ready(campaign, person, asked), source=source, hold=hold)
 
     def submit(
         self,
@@ -79,15 +108,27 @@ class Intake:
         *,
         evidence: str,
         consents: Iterable[Consent] = (SEND,),
+        left_out: Iterable[str] = (),
         source: str = "api",
         request_key: str | None = None,
+        notify: bool = False,
+        unseen: bool = False,
     ) -> Receipt:
         """Record a signature that was confirmed elsewhere and queue its letters. `evidence`: where and how they agreed.
 
+        With `notify` the signer is sent the link of their page. `unseen`: a comment waits for an operator's look.
         Raises as `sign` does.
         """
-        asked = (consents, request_key)
-        return self._take(campaign, person, asked, Origin.stated(source, evidence))
+        origin = Origin.stated(source, evidence, notice="page" if notify else "", unseen=unseen)
+        return self._take(self.ready(campaign, person, Asked(consents, left_out, request_key)), origin)
+
+    def ready(self, campaign: str, person: PersonInput, asked: Asked) -> Ready:
+        """What a signing states, checked and hashed without asking the ledger. Raises as `sign` does."""
+        return Ready(campaign, self.desk.prepared(self.open_campaign(campaign), person, asked))
+
+    def record(self, ready: Ready, *, source: str, hold: str = "") -> Receipt:
+        """`sign`, in its second half: for who has something to ask between checking and recording."""
+        return self._take(ready, Origin(stated(source, "source"), hold=remark(hold, "hold")))
 
     def submit_many(
         self,
@@ -114,8 +155,11 @@ class Intake:
         One that was made while the campaign was open may be confirmed after it closed. Raises BadInput for a token
         that is not known, RefusedByState for one that has run out or whose signature was withdrawn.
         """
-        slug = self._slug_of(token)
-        made = self.desk.transact(self.desk.campaign(slug), lambda floor: self._confirm(floor, token))
+        with self._ledger.read() as connection:
+            known = tokens.find(connection, self._keys, token)
+        if known is None:
+            raise BadInput(_UNKNOWN)
+        made = self.desk.transact(self.desk.campaign(known.campaign), lambda floor: self._confirm(floor, token))
         if made.letters:
             self.bell.ring()
         return made
@@ -126,7 +170,7 @@ class Intake:
         remark(reason, "reason")
 
         def work(connection: Connection) -> Ended:
-            found, at_us = _locked(connection, signature), now_us(connection)
+            found, at_us = locked(connection, signature), now_us(connection)
             if not found.stands:
                 return Ended((), 0)
             ended = Ended((signature,), standing.end(connection, [signature], WITHDRAWN, "withdrawn", at_us))
@@ -139,7 +183,7 @@ class Intake:
         """Erase the signer of this signature, with all their signatures in all campaigns. Cannot be undone."""
 
         def work(connection: Connection) -> Ended:
-            return _erased(connection, _locked(connection, signature).signer_id, who, reason)
+            return _erased(connection, locked(connection, signature).signer_id, who, reason)
 
         return transact(self._ledger, work)
 
@@ -149,12 +193,16 @@ class Intake:
 
     def find_signer(self, email: str) -> int | None:
         """The id of the signer with this address, for an erasure asked for by letter. Raises BadInput for no address."""
-        try:
-            canonical = read_address(email.strip(), self._domains).canonical
-        except NotAnAddress as exc:
-            raise BadInput(f"email: {exc}") from exc
+        canonical = self.canonical(email)
         with self._ledger.read() as connection:
             return standing.signer_of(connection, self._keys.address_key(canonical))
+
+    def canonical(self, email: str) -> str:
+        """The form by which an address is known again (see `address`). Raises BadInput for what is no address."""
+        try:
+            return read_address(email.strip(), self.domains).canonical
+        except NotAnAddress as exc:
+            raise BadInput(f"email: {exc}") from exc
 
     def open_campaign(self, slug: str) -> Campaign:
         """The campaign, if it can be signed now. Raises BadInput for an unknown one, RefusedByState for one not open."""
@@ -162,31 +210,25 @@ class Intake:
 
     # -- the steps
 
-    def _take(self, slug: str, person: PersonInput, asked: _Asked, origin: Origin) -> Receipt:
-        campaign = self.open_campaign(slug)
-        prepared = self.desk.prepared(campaign, person, *asked)
-
-        def work(floor: Floor) -> Receipt:
-            (made,) = self.desk.take(floor, [prepared], origin)
-            return _receipt(floor, made)
-
-        receipt = self.desk.transact(campaign, work)
+    def _take(self, ready: Ready, origin: Origin) -> Receipt:
+        receipt = self._together.do((ready.campaign, origin), ready.prepared)
         if receipt.letters:
             self.bell.ring()
         return receipt
 
-    def _slug_of(self, token: str) -> str:
-        with self._ledger.read() as connection:
-            slug = tokens.campaign_of(connection, self._keys, token)
-        if slug is None:
-            raise BadInput(_UNKNOWN)
-        return slug
+    def _take_together(self, key: tuple[str, Origin], people: Sequence[Prepared]) -> Sequence[Receipt | BaseException]:
+        slug, origin = key
+
+        def work(floor: Floor) -> list[Receipt | BaseException]:
+            return [_receipt(floor, made) for made in self.desk.take(floor, people, origin)]
+
+        return self.desk.transact(self.desk.campaign(slug), work)
 
     def _confirm(self, floor: Floor, text: str) -> Receipt:
         token = tokens.find(floor.connection, self._keys, text)
         if token is None:
             raise BadInput(_UNKNOWN)
-        found = _locked(floor.connection, token.signature_id)
+        found = locked(floor.connection, token.signature_id)
         if found.state == CONFIRMED:
             return Receipt(found.id, CONFIRMED, repeated=True)
         if not found.stands:
@@ -196,25 +238,40 @@ class Intake:
             return Receipt(other, CONFIRMED, repeated=True)
         if token.expires_at <= floor.at_us:
             raise RefusedByState(_EXPIRED)
+        return self._confirmed(floor, found, token)
+
+    def _confirmed(self, floor: Floor, found: Standing, token: Token) -> Receipt:
+        opened = people.opened(floor.connection, self._keys, found.id)
+        assert opened is not None, "a signature that stands has its signer"
         standing.confirm(floor.connection, found.id, _LINK, floor.at_us)
         tokens.use(floor.connection, token, floor.at_us)
-        return self._letters_of(floor, found)
+        manner = AT_ONCE
+        if floor.campaign.takes_comments and opened.person.comment:
+            manner = Manner(held=reviews.COMMENT)
+            reviews.begin(floor.connection, found.id, manner.held, floor.at_us)
+        receipt = self._letters_of(floor, found, manner)
+        if not quiet.among(floor.connection, [opened.address_key]):
+            newcomer = Newcomer(found.id, found.text_hash, opened.wrapped_key)
+            notices.welcome(self.desk, floor, [newcomer], "page")
+        return receipt
 
-    def _letters_of(self, floor: Floor, found: Standing) -> Receipt:
+    def _letters_of(self, floor: Floor, found: Standing, manner: Manner) -> Receipt:
         had = self.desk.written(floor, [found.person_key]).get(found.person_key, frozenset())
-        made = self.desk.write(floor, [(found.id, found.text_hash, had)])
+        without = had | signatures.left_out(floor.connection, found.id)
+        made = self.desk.write(floor, [(found.id, found.text_hash, without)], manner)
         return Receipt(found.id, CONFIRMED, made, skipped=floor.ground.skipped, written=len(had))
 
 
-def _receipt(floor: Floor, made: Made) -> Receipt:
+def _receipt(floor: Floor, made: Made) -> Receipt | BaseException:
     r = made.recorded
     if r.clash:
-        raise BadInput("request_key: was used for another person before; use a new one for each signing")
+        return BadInput("request_key: was used for another person before; use a new one for each signing")
     skipped = floor.ground.skipped if r.state == CONFIRMED and not r.repeated else 0
     return Receipt(r.signature_id, r.state, made.letters, r.repeated, skipped, made.written)
 
 
-def _locked(connection: Connection, signature: int) -> Standing:
+def locked(connection: Connection, signature: int) -> Standing:
+    """The signature, locked with its signer. Raises BadInput where there is none."""
     found = standing.lock(connection, signature)
     if found is None:
         raise BadInput(f"there is no signature {signature}")

@@ -13,25 +13,27 @@ from worker.domain.campaign import SIGNING, Campaign, content_hash
 from worker.domain.office import Office
 from worker.intake.consent import Consent
 from worker.ledger import lanes, pins
+from worker.ledger.lanes import CONFIRMATIONS, PAGES
 from worker.ledger.letters_write import SIGNER, Sendout, ensure_campaign, ensure_sendout
 from worker.ledger.signatures import Given
 
-CONFIRM = "confirm-1"
-CONFIRM_RANK, SIGNING_RANK = 0, 2
+CONFIRM, REMINDER = "confirm-1", "confirm-2"
+CONFIRM_RANK, PAGE_RANK, SIGNING_RANK = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Ids and hashes. `offices` maps each office that accepts letters to its lane's id; `notices` the signer to theirs."""
+    """Ids and hashes; offices and the signer are mapped to their lanes' ids."""
 
     campaign_id: int
     text_id: int
     text_hash: str
     signing: Sendout
     confirm: Sendout
-    offices: Mapping[str, int]
+    offices: Mapping[str, int]  # those that accept letters
     skipped: int  # offices that accept no letters
-    notices: Mapping[str, int]
+    notices: Mapping[str, int]  # the signer's lane for confirmations
+    pages: Mapping[str, int]  # and for all other notices
 
 
 def lay(connection: Connection, campaign: Campaign, offices: Mapping[str, Office], at_us: int) -> Ground:
@@ -48,7 +50,8 @@ def lay(connection: Connection, campaign: Campaign, offices: Mapping[str, Office
         confirm=ensure_sendout(connection, campaign_id, CONFIRM, CONFIRM_RANK, at_us),
         offices={office.id: lane_of(connection, office) for office in open_to_letters},
         skipped=len(addressed) - len(open_to_letters),
-        notices={SIGNER: lanes.ensure(connection, lanes.CONFIRMATIONS, "signers", "")},
+        notices={SIGNER: lanes.ensure(connection, CONFIRMATIONS, "signers", "")},
+        pages={SIGNER: lanes.ensure(connection, PAGES, "signers", "")},
     )
 
 

@@ -12,6 +12,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -56,9 +57,18 @@ class Report:
 
 
 def import_file(
-    intake: Intake, campaign: str, path: Path, *, evidence: str, progress: Callable[[Progress], None] | None = None
+    intake: Intake,
+    campaign: str,
+    path: Path,
+    *,
+    evidence: str,
+    wait: timedelta = timedelta(0),
+    progress: Callable[[Progress], None] | None = None,
 ) -> Report:
     """Import `path`. `progress` is called after each chunk was committed.
+
+    Each signer is sent the link of their page at once; their letters are due after `wait`, so that a wrong import can be
+    stopped (see `stop_import`).
 
     Raises BadInput for a file that is not UTF-8 or has the wrong columns (before anything is recorded), for missing
     evidence or an unknown campaign; RefusedByState for a campaign that is not open, another run of the same import
@@ -74,7 +84,7 @@ def import_file(
     if begun.finished_at is not None:
         return Report(before, 0, None, finished_before=True)
     with _rejected_rows(path, looked.columns) as rejected:
-        return _Run(intake, opened, looked.columns, looked.size, begun, rejected, progress).through(path, before)
+        return _Run(intake, opened, looked.columns, looked.size, begun, rejected, progress, wait).through(path, before)
 
 
 def _begin(floor: Floor, file_hash: str, evidence: str) -> Import:
@@ -134,6 +144,7 @@ class _Run:
     begun: Import
     rejected: _Rejected
     progress: Callable[[Progress], None] | None
+    wait: timedelta
 
     @property
     def _desk(self) -> Desk:
@@ -161,7 +172,7 @@ class _Run:
             if not imports.advance(floor.connection, self.begun.id, rows_done, added):
                 raise RefusedByState("another run of this import is under way: wait until it has ended")
 
-        origin = Origin(f"import:{self.begun.id}", self.begun.evidence)
+        origin = Origin(f"import:{self.begun.id}", self.begun.evidence, notice="imported", wait=self.wait)
         outcomes, tally = submit_chunk(self._desk, self.campaign, rows, origin, checkpoint)
         if tally.letters:
             self.intake.bell.ring()

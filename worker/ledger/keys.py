@@ -56,6 +56,8 @@ class Keys:
         self._address = _derived(lookup, "address")
         self._person = _derived(lookup, "person")
         self._mac = _Hmac(_derived(seal, "letter"))
+        self.form_key = _derived(lookup, "form")
+        """For the stamps and limits of the public form: 32 bytes, the same in all processes."""
 
     def __repr__(self) -> str:
         return "Keys(...)"

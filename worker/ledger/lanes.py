@@ -9,6 +9,7 @@ from worker.ledger import sql
 from worker.ledger.schema import lanes
 
 CONFIRMATIONS = "signers:confirm"
+PAGES = "signers:page"
 
 
 def office_key(mailbox: str) -> str:

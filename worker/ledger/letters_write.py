@@ -1,8 +1,9 @@
 """Letters are made and taken back here: set-wise, with their MAC and their counts, in the caller's transaction.
 
-A letter is made `queued`, due at once. `cancel` takes back what is not sent: queued, claimed and held letters. A letter
-in doubt may have reached its addressee and stays as it is, so that nobody is written to twice; one that is being sent
-ends as its reply says. Should either be put back into the queue, its `not_after` has passed and it is not sent.
+A letter is made `queued`, due at once where nothing else is said; one that waits for an operator's look is made `held`.
+`cancel` takes back what is not sent: queued, claimed and held letters. A letter in doubt may have reached its addressee
+and stays as it is, so that nobody is written to twice; one that is being sent ends as its reply says. Should either be
+put back into the queue, its `not_after` has passed and it is not sent.
 """
 
 from collections import Counter
@@ -91,8 +92,31 @@ class Making:
     addressees: Mapping[str, int]
 
 
-def make(connection: Connection, keys: Keys, sendout: Sendout, makings: Sequence[Making], at_us: int) -> int:
-    """Make the letters, due at `at_us`. Returns how many. Raises IntegrityError where one exists already."""
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How letters are made: `due_us` ahead of their making, and `held` for the reason given ("": queued)."""
+
+    due_us: int = 0
+    held: str = ""
+    reason: str = ""
+
+    @property
+    def state(self) -> State:
+        return State.HELD if self.held else State.QUEUED
+
+
+AT_ONCE = Manner()
+
+
+def make(
+    connection: Connection,
+    keys: Keys,
+    sendout: Sendout,
+    makings: Sequence[Making],
+    at_us: int,
+    manner: Manner = AT_ONCE,
+) -> int:
+    """Make the letters. Returns how many. Raises IntegrityError where one exists already."""
     mac = keys.mac
     rows = [
         (m.signature_id, addressee, lane_id, mac(m.signature_id, m.text_hash, addressee))
@@ -107,43 +131,76 @@ def make(connection: Connection, keys: Keys, sendout: Sendout, makings: Sequence
         campaign_id=sendout.campaign_id,
         sendout_id=sendout.id,
         rank=sendout.rank,
-        state=State.QUEUED.value,
-        due_at=at_us,
+        state=manner.state.value,
+        due_at=at_us + manner.due_us,
         made_at=at_us,
         not_after=sendout.not_after,
         attempts=0,
         life_us=0,
         suspect=0,
         doubts=0,
-        reason="",
+        reason=manner.held or manner.reason,
     )
     made = Counter(addressee for m in makings for addressee in m.addressees)
-    counts.add(connection, {(sendout.campaign_id, sendout.id, a, State.QUEUED): n for a, n in made.items()})
+    counts.add(connection, {(sendout.campaign_id, sendout.id, a, manner.state): n for a, n in made.items()})
     return len(rows)
 
 
 def cancel(connection: Connection, signature_ids: Collection[int], reason: str, at_us: int) -> int:
     """Cancel the letters of these signatures that are not sent, and clear their claims. Returns how many."""
-    waiting = (
-        sa.select(letters.c.id, letters.c.campaign_id, letters.c.sendout_id, letters.c.addressee, letters.c.state)
-        .where(letters.c.signature_id.in_(signature_ids), letters.c.state.in_(NOT_SENT))
-        .order_by(letters.c.id)
-        .with_for_update()
-    )
-    found = connection.execute(waiting).all()
-    if found:
-        _cancel(connection, found, reason, at_us)
+    found = _locked(connection, letters.c.signature_id.in_(signature_ids), letters.c.state.in_(NOT_SENT))
+    _moved(connection, found, State.CANCELLED, {"ended_at": at_us, "reason": reason})
     _last_moment(connection, signature_ids, at_us)
     return len(found)
 
 
-def _cancel(connection: Connection, found: Sequence[Any], reason: str, at_us: int) -> None:
-    ended = {"state": State.CANCELLED, "claim": None, "ended_at": at_us, "reason": reason}
-    connection.execute(sa.update(letters).where(letters.c.id.in_([row.id for row in found])).values(ended))
+def cancel_notices(connection: Connection, signature_ids: Collection[int], reason: str, at_us: int) -> int:
+    """Cancel the notices of these signatures that are not sent. Returns how many."""
+    mine = (letters.c.signature_id.in_(signature_ids), letters.c.addressee == SIGNER)
+    found = _locked(connection, *mine, letters.c.state.in_(NOT_SENT))
+    _moved(connection, found, State.CANCELLED, {"ended_at": at_us, "reason": reason})
+    return len(found)
+
+
+def unclaim(connection: Connection, signature_id: int) -> None:
+    """Take claimed letters of a signature out of their rounds' hands: what they are made from has changed."""
+    mine = (letters.c.signature_id == signature_id, letters.c.state == State.CLAIMED)
+    _moved(connection, _locked(connection, *mine), State.QUEUED, {})
+
+
+def hold(connection: Connection, signature_id: int, reason: str) -> int:
+    """Set the letters of a signature to offices that wait aside for an operator. Returns how many."""
+    mine = (letters.c.signature_id == signature_id, letters.c.addressee != SIGNER)
+    found = _locked(connection, *mine, letters.c.state.in_(sources(Event.HOLD)))
+    _moved(connection, found, State.HELD, {"reason": reason})
+    return len(found)
+
+
+def release(connection: Connection, signature_id: int, reason: str, at_us: int) -> int:
+    """Queue the letters of a signature that are held for this very reason, due now. Returns how many."""
+    mine = (letters.c.signature_id == signature_id, letters.c.state == State.HELD, letters.c.reason == reason)
+    found = _locked(connection, *mine)
+    _moved(connection, found, State.QUEUED, {"reason": "looked at", "due_at": at_us})
+    return len(found)
+
+
+def _locked(connection: Connection, *where: sa.ColumnElement[bool]) -> Sequence[Any]:
+    columns = (letters.c.id, letters.c.campaign_id, letters.c.sendout_id, letters.c.addressee, letters.c.state)
+    return connection.execute(sa.select(*columns).where(*where).order_by(letters.c.id).with_for_update()).all()
+
+
+def _moved(connection: Connection, found: Sequence[Any], to: State, values: Mapping[str, Any]) -> None:
+    """Move locked rows, and with them their counts. Whoever had claimed them finds its claim gone."""
+    if not found:
+        return
+    ids = [row.id for row in found]
+    connection.execute(
+        sa.update(letters).where(letters.c.id.in_(ids)).values(state=to.value, claim=None, **dict(values))
+    )
     moves: Counter[tuple[int, int, str, str]] = Counter()
     for row in found:
         moves[row.campaign_id, row.sendout_id, row.addressee, row.state] -= 1
-        moves[row.campaign_id, row.sendout_id, row.addressee, State.CANCELLED] += 1
+        moves[row.campaign_id, row.sendout_id, row.addressee, to.value] += 1
     counts.add(connection, moves)
 
 

@@ -118,12 +118,62 @@ _partial_index(
 Index("signatures_person", signatures.c.person_key)
 Index("signatures_signer", signatures.c.signer_id)
 
+_partial_index("signatures_confirmed", signatures, ("campaign_id",), "state = 'confirmed'")
+
+choices = Table(  # only of signers who left out offices
+    "choices",
+    metadata,
+    Column("signature_id", Id, ForeignKey("signatures.id"), primary_key=True, autoincrement=False),
+    Column("left_out", Text, nullable=False),  # JSON: ids of offices that this signature's letter does not go to
+)
+
+reviews = Table(  # only of signatures that wait, or waited, for an operator's look
+    "reviews",
+    metadata,
+    Column("signature_id", Id, ForeignKey("signatures.id"), primary_key=True, autoincrement=False),
+    Column("reason", Text, nullable=False),  # comment | no proof of work | over the limit of ...
+    Column("since", BigInteger, nullable=False),
+    Column("decided_at", BigInteger),
+    Column("decision", Text, nullable=False),  # "" | approved | rejected | ended
+)
+_partial_index("reviews_open", reviews, ("since",), "decided_at IS NULL")
+
+lapses = Table(  # only of unconfirmed signatures
+    "lapses",
+    metadata,
+    Column("signature_id", Id, ForeignKey("signatures.id"), primary_key=True, autoincrement=False),
+    Column("next_at", BigInteger, nullable=False),  # when it is reminded of, then when it lapses
+    Column("reminded", Boolean, nullable=False),
+)
+Index("lapses_next", lapses.c.next_at)
+
+quiet = Table(
+    "quiet",
+    metadata,
+    Column("address_key", LargeBinary, primary_key=True),  # an address that asked never to be written to again
+    Column("since", BigInteger, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("hash", LargeBinary, nullable=False, unique=True),  # SHA-256 of the key
+    Column("scopes", Text, nullable=False),  # words with a space between
+    Column("campaign", Text, nullable=False),  # the slug of the only campaign it is for; "" for all
+    Column("made_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),  # the last moment of a key that was rotated or revoked
+    Column("used_at", BigInteger),  # to the hour
+)
+_partial_index("api_keys_name", api_keys, ("name",), "expires_at IS NULL", unique=True)
+
 tokens = Table(
     "tokens",
     metadata,
     Column("hash", LargeBinary, primary_key=True),  # SHA-256 of the token
     Column("signature_id", Id, ForeignKey("signatures.id"), nullable=False),
-    Column("kind", Text, nullable=False),  # confirm
+    Column("kind", Text, nullable=False),  # confirm | page
     Column("sealed", LargeBinary, nullable=False),  # the token, for the notice that carries it
     Column("made_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
@@ -136,7 +186,7 @@ consents = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("signature_id", Id, ForeignKey("signatures.id"), nullable=False),
-    Column("kind", Text, nullable=False),  # send | yearly
+    Column("kind", Text, nullable=False),  # send | yearly | yearly_joint | named | answer | copy
     Column("wording_hash", Text, nullable=False),  # of the words agreed to (a pin)
     Column("language", Text, nullable=False),
     Column("source", Text, nullable=False),

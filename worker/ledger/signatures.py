@@ -10,7 +10,7 @@ differ from campaign to campaign: each signing adds a version, and the signature
 Locks are taken in one order everywhere: signers, then signatures, then letters, each by rising id.
 """
 
-import secrets
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,13 +18,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from worker.domain.person import Person
-from worker.ledger import tokens
+from worker.ledger import quiet, tokens
 from worker.ledger.bulk import insert_rows, reserve_ids, select_among
-from worker.ledger.keys import Keys, person_aad
-from worker.ledger.schema import consents, signatures, signer_versions, signers
+from worker.ledger.keys import Keys
+from worker.ledger.people import sealed
+from worker.ledger.schema import choices, consents, signatures, signer_versions, signers
 from worker.ledger.standing import CONFIRMED, STANDING, UNCONFIRMED, WITHDRAWN, end
 
-_SALT_BYTES = 16
 _SIGNER = ("id", "address_key", "wrapped_key", "version", "key_version")
 _SIGNATURE = ("id", "signer_id", "signer_version", "person_key", "language", "request_key")
 _CONSENT = ("signature_id", "kind", "wording_hash", "language")
@@ -32,7 +32,7 @@ _CONSENT = ("signature_id", "kind", "wording_hash", "language")
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A consent: `kind` is "send" or "yearly", `wording_hash` names the pinned words."""
+    """A consent of a kind of `domain.consents`; `wording_hash` names the pinned words."""
 
     kind: str
     wording_hash: str
@@ -49,6 +49,7 @@ class Entry:
     language: str
     consents: tuple[Given, ...]
     request_key: str | None = None
+    left_out: frozenset[str] = frozenset()  # offices that the signer does not write to
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class Act:
 class Recorded:
     """What became of an entry. `repeated`: the signature stood already. `clash`: its request key is another person's.
 
-    `again`: the person had signed before, and that signature ended.
+    `again`: the person had signed before, and that signature ended. `QUIET` is no state of a signature: nothing was
+    recorded, because the address asked never to be written to again.
     """
 
     signature_id: int
@@ -78,6 +80,14 @@ class Recorded:
     repeated: bool = False
     clash: bool = False
     again: bool = False
+    signer_id: int = 0
+    stranger: bool = False  # the signer was not known before
+    left_out: frozenset[str] = frozenset()
+    address_key: bytes = b""
+    comment: bool = False  # they added words of their own
+
+
+QUIET = "quiet"
 
 
 def record(connection: Connection, keys: Keys, act: Act, entries: Sequence[Entry]) -> list[Recorded]:
@@ -86,6 +96,7 @@ def record(connection: Connection, keys: Keys, act: Act, entries: Sequence[Entry
     Raises IntegrityError where another transaction records the same person or request at the same time: run it again.
     """
     known = _known_signers(connection, entries)
+    hushed = quiet.among(connection, [e.address_key for e in entries]) if act.state == UNCONFIRMED else set()
     by_request = _by_request(connection, act, entries)
     standing, ended = _earlier(connection, [e for e in entries if e.request_key not in by_request])
     _give_way(connection, act, standing)
@@ -93,30 +104,41 @@ def record(connection: Connection, keys: Keys, act: Act, entries: Sequence[Entry
     new: list[tuple[int, Entry]] = []
     ids = iter(reserve_ids(connection, signatures, len(entries)))
     for entry in entries:
+        if entry.address_key in hushed:
+            answers.append(Recorded(0, QUIET, entry.person_key, repeated=True))
+            continue
         found = by_request.get(entry.request_key or "") or standing.get(entry.person_key)
         if found:
             answers.append(_again(found, entry))
             continue
         signature_id = next(ids)
-        fresh = Recorded(signature_id, act.state, entry.person_key, again=entry.person_key in ended)
+        fresh = Recorded(
+            signature_id,
+            act.state,
+            entry.person_key,
+            again=entry.person_key in ended,
+            stranger=entry.address_key not in known,
+            left_out=entry.left_out,
+            address_key=entry.address_key,
+            comment=bool(entry.person.comment),
+        )
         standing[entry.person_key] = fresh
         if entry.request_key:
             by_request[entry.request_key] = fresh
         new.append((signature_id, entry))
         answers.append(fresh)
-    wrapped = _insert(connection, keys, act, new, known)
-    return [_with_key(answer, wrapped) for answer in answers]
+    whose = _insert(connection, keys, act, new, known)
+    return [_with_signer(answer, whose) for answer in answers]
 
 
 def _again(found: Recorded, entry: Entry) -> Recorded:
     clash = found.person_key != entry.person_key
-    return Recorded(found.signature_id, found.state, found.person_key, repeated=True, clash=clash)
+    return replace(found, repeated=True, clash=clash)
 
 
-def _with_key(answer: Recorded, wrapped: dict[int, bytes]) -> Recorded:
-    if answer.repeated:
-        return answer
-    return replace(answer, wrapped_key=wrapped[answer.signature_id])
+def _with_signer(answer: Recorded, whose: dict[int, "_Signer"]) -> Recorded:
+    signer = whose.get(answer.signature_id)
+    return replace(answer, wrapped_key=signer.wrapped_key, signer_id=signer.id) if signer else answer
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -138,10 +160,12 @@ def _by_request(connection: Connection, act: Act, entries: Sequence[Entry]) -> d
     asked = [entry.request_key for entry in entries if entry.request_key]
     if not asked:
         return {}
-    wanted = sa.select(signatures.c.id, signatures.c.state, signatures.c.person_key, signatures.c.request_key).where(
+    names = ("id", "state", "person_key", "request_key", "signer_id")
+    wanted = sa.select(*(signatures.c[name] for name in names)).where(
         signatures.c.campaign_id == act.campaign_id, signatures.c.request_key.in_(asked)
     )
-    return {r.request_key: Recorded(r.id, r.state, bytes(r.person_key)) for r in connection.execute(wanted)}
+    rows = connection.execute(wanted)
+    return {r.request_key: Recorded(r.id, r.state, bytes(r.person_key), signer_id=r.signer_id) for r in rows}
 
 
 def _earlier(connection: Connection, entries: Sequence[Entry]) -> tuple[dict[bytes, Recorded], set[bytes]]:
@@ -150,9 +174,9 @@ def _earlier(connection: Connection, entries: Sequence[Entry]) -> tuple[dict[byt
     The person's key is of one campaign alone; naming the campaign too would lead SQLite to an index of all its rows.
     """
     keys = [entry.person_key for entry in entries]
-    sql = "SELECT id, state, person_key FROM signatures WHERE person_key"
+    sql = "SELECT id, state, person_key, signer_id FROM signatures WHERE person_key"
     rows = select_among(connection, sql, keys, "ORDER BY id FOR UPDATE")
-    found = [Recorded(signature_id, state, bytes(key)) for signature_id, state, key in rows]
+    found = [Recorded(number, state, bytes(key), signer_id=signer) for number, state, key, signer in rows]
     standing = {r.person_key: r for r in found if r.state in STANDING}
     return standing, {r.person_key for r in found if r.state not in STANDING}
 
@@ -169,8 +193,8 @@ def _give_way(connection: Connection, act: Act, standing: dict[bytes, Recorded])
 
 def _insert(
     connection: Connection, keys: Keys, act: Act, new: Sequence[tuple[int, Entry]], known: dict[bytes, _Signer]
-) -> dict[int, bytes]:
-    """Insert signers, versions, signatures and consents. Returns the wrapped key of each signature's signer."""
+) -> dict[int, _Signer]:
+    """Insert signers, versions, signatures, choices and consents. Returns each new signature's signer."""
     strangers = [entry for _, entry in new if entry.address_key not in known]
     made = {
         entry.address_key: _Signer(signer_id, 0, keys.new_signer_key())
@@ -184,16 +208,23 @@ def _insert(
     everybody = known | made
     whose = {signature_id: everybody[entry.address_key] for signature_id, entry in new}
     versions = [
-        (s.id, s.version + 1, _seal(keys, s, entry.person)) for (_, entry), s in zip(new, whose.values(), strict=True)
+        (s.id, s.version + 1, sealed(keys, s.wrapped_key, entry.person, s.id, s.version + 1))
+        for (_, entry), s in zip(new, whose.values(), strict=True)
     ]
     insert_rows(connection, signer_versions, ("signer_id", "version", "sealed"), versions, made_at=act.at_us)
     _insert_signatures(connection, act, new, whose)
-    return {signature_id: signer.wrapped_key for signature_id, signer in whose.items()}
+    return whose
 
 
-def _seal(keys: Keys, signer: _Signer, person: Person) -> bytes:
-    body = {"person": person.body(), "salt": secrets.token_hex(_SALT_BYTES)}
-    return keys.seal(signer.wrapped_key, body, person_aad(signer.id, signer.version + 1))
+def canonical_list(names: frozenset[str]) -> str:
+    """How offices left out are stored."""
+    return json.dumps(sorted(names))
+
+
+def left_out(connection: Connection, signature_id: int) -> frozenset[str]:
+    """The offices that a signature's letter does not go to because its signer said so."""
+    wanted = sa.select(choices.c.left_out).where(choices.c.signature_id == signature_id)
+    return frozenset(json.loads(connection.execute(wanted).scalar() or "[]"))
 
 
 def _insert_signatures(
@@ -217,5 +248,7 @@ def _insert_signatures(
         made_at=act.at_us,
         confirmed_at=confirmed_at,
     )
+    out = [(signature_id, canonical_list(e.left_out)) for signature_id, e in new if e.left_out]
+    insert_rows(connection, choices, ("signature_id", "left_out"), out)
     given = [(signature_id, c.kind, c.wording_hash, c.language) for signature_id, e in new for c in e.consents]
     insert_rows(connection, consents, _CONSENT, given, source=act.source, given_at=act.at_us)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from worker.ledger import letters_write
+from worker.ledger import lapses, letters_write, reviews
 from worker.ledger.schema import campaigns, consents, pins, signatures, signers
 
 UNCONFIRMED, CONFIRMED, WITHDRAWN, ERASED = "unconfirmed", "confirmed", "withdrawn", "erased"
@@ -32,6 +32,7 @@ class Standing:
     person_key: bytes
     text_hash: str
     state: str
+    language: str
 
     @property
     def stands(self) -> bool:
@@ -54,6 +55,7 @@ def lock(connection: Connection, signature_id: int) -> Standing | None:
             signatures.c.person_key,
             pins.c.hash,
             signatures.c.state,
+            signatures.c.language,
         )
         .join(campaigns, campaigns.c.id == signatures.c.campaign_id)
         .join(pins, pins.c.id == signatures.c.text_id)
@@ -61,7 +63,28 @@ def lock(connection: Connection, signature_id: int) -> Standing | None:
         .with_for_update(of=signatures)
     )
     row = connection.execute(wanted).one()
-    return Standing(row.id, row.campaign_id, row.slug, row.signer_id, bytes(row.person_key), row.hash, row.state)
+    return Standing(
+        row.id, row.campaign_id, row.slug, row.signer_id, bytes(row.person_key), row.hash, row.state, row.language
+    )
+
+
+def campaign_slug(connection: Connection, campaign_id: int) -> str:
+    """The slug of a campaign by its id."""
+    found: str = connection.execute(sa.select(campaigns.c.slug).where(campaigns.c.id == campaign_id)).scalar_one()
+    return found
+
+
+def campaign_id(connection: Connection, slug: str) -> int | None:
+    """The id of a campaign that the ledger has heard of."""
+    return connection.execute(sa.select(campaigns.c.id).where(campaigns.c.slug == slug)).scalar()
+
+
+def confirmed(connection: Connection, campaign_id: int) -> int:
+    """How many confirmed signatures a campaign has, by a full count of its index."""
+    # a literal, not a parameter: SQLite uses a partial index only where it can read the same words in the query
+    mine = sa.and_(signatures.c.campaign_id == campaign_id, signatures.c.state == sa.literal_column("'confirmed'"))
+    found: int = connection.execute(sa.select(sa.func.count()).select_from(signatures).where(mine)).scalar_one()
+    return found
 
 
 def confirmed_instead(connection: Connection, ended: Standing) -> int | None:
@@ -81,6 +104,7 @@ def confirm(connection: Connection, signature_id: int, evidence: str, at_us: int
     if connection.execute(sa.update(signatures).where(mine).values(values)).rowcount != 1:
         return False
     letters_write.cancel(connection, [signature_id], "confirmed", at_us)
+    lapses.forget(connection, [signature_id])
     return True
 
 
@@ -95,7 +119,15 @@ def end(connection: Connection, signature_ids: Collection[int], state: str, reas
     connection.execute(sa.update(signatures).where(mine).values(state=state, ended_at=at_us))
     given = sa.and_(consents.c.signature_id.in_(signature_ids), consents.c.withdrawn_at.is_(None))
     connection.execute(sa.update(consents).where(given).values(withdrawn_at=at_us))
+    lapses.forget(connection, signature_ids)
+    reviews.decide(connection, signature_ids, reviews.ENDED, at_us)
     return letters_write.cancel(connection, signature_ids, reason, at_us)
+
+
+def others(connection: Connection, found: Standing) -> bool:
+    """Whether this signature's signer has another one, of whatever state."""
+    mine = sa.and_(signatures.c.signer_id == found.signer_id, signatures.c.id != found.id)
+    return connection.execute(sa.select(signatures.c.id).where(mine).limit(1)).first() is not None
 
 
 def erase(connection: Connection, signer_id: int, at_us: int) -> tuple[Sequence[int], int] | None:

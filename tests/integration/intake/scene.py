@@ -65,7 +65,7 @@ def make_intake(ledger: Ledger, keys: Keys, *campaigns: Campaign, **options: Any
 
 def token_of(ledger: Ledger, keys: Keys, signature: int) -> str:
     with ledger.read() as connection:
-        token = tokens.for_notice(connection, keys, signature)
+        token = tokens.reveal(connection, keys, signature)
     assert token is not None
     return token
 

@@ -39,7 +39,7 @@ def test_erasing_destroys_the_key_in_all_campaigns(ledger: Ledger, ledger_keys: 
     assert signature_row(ledger, other.signature)["state"] == "erased"
     assert states(ledger, first.signature) == {"council": "sent", "ministry": "cancelled", "mayor": "cancelled"}
     with ledger.read() as connection:
-        assert tokens.for_notice(connection, ledger_keys, other.signature) is None
+        assert tokens.reveal(connection, ledger_keys, other.signature) is None
         assert counts.verify(connection) == []
         assert audit.verify(connection) == []
         (entry,) = audit.latest(connection)

@@ -1,0 +1,113 @@
+"""Mail to signers, made as letters like any other: which notices there are, and how few of them one address gets.
+
+- `confirm-1` asks to confirm; `confirm-2` is a reminder, or what a second asking brings. There is no third.
+- `page-1` brings the link of the signer's own page after confirming; `page-2`, ... bring it again, as asked.
+- `imported-1` is `page-1` for who signed elsewhere and was entered from a list.
+
+One address is sent at most one of these a day, over all campaigns: the next one is made due a day after the last. Alone
+`page-1` follows at once, because its reader has just confirmed. An address that asked for quiet is sent none.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from worker.intake.ground import CONFIRM_RANK, PAGE_RANK, REMINDER
+from worker.ledger import lapses, notices, people, quiet, reviews, tokens
+from worker.ledger.letters_write import Making, Manner, Sendout, ensure_sendout, make
+from worker.ledger.signatures import Recorded
+from worker.ledger.standing import Standing
+
+if TYPE_CHECKING:
+    from worker.intake.desk import Desk, Floor
+
+MICROSECOND = timedelta(microseconds=1)
+DAY_US = timedelta(days=1) // MICROSECOND
+PAGES_MOST = 10
+"""The link of a page is sent again so often at most: after that its owner asks the campaign."""
+
+
+def ask_to_confirm(desk: "Desk", floor: "Floor", new: Sequence[Recorded], hold: str) -> None:
+    """The first notice of each new signature; `hold` says why it waits for an operator first, or ""."""
+    until_us = floor.at_us + desk.terms.confirm_within // MICROSECOND
+    for r in new:
+        tokens.issue(floor.connection, desk.keys, tokens.CONFIRM, r.signature_id, r.wrapped_key, floor.at_us, until_us)
+    known = notices.latest(floor.connection, [r.signer_id for r in new if not r.stranger])
+    waits: defaultdict[int, list[Making]] = defaultdict(list)
+    for r in new:
+        making = Making(r.signature_id, floor.ground.text_hash, floor.ground.notices)
+        waits[_wait_us(floor, known.get(r.signer_id))].append(making)
+    for due_us, makings in waits.items():
+        make(floor.connection, desk.keys, floor.ground.confirm, makings, floor.at_us, Manner(due_us, hold))
+    if hold:
+        for r in new:
+            reviews.begin(floor.connection, r.signature_id, hold, floor.at_us)
+    remind_us = floor.at_us + desk.terms.remind_after // MICROSECOND
+    lapses.watch(floor.connection, [r.signature_id for r in new], remind_us)
+
+
+def ask_again(desk: "Desk", floor: "Floor", found: Standing) -> bool:
+    """The second notice of an unconfirmed signature, if there was none yet. Returns whether it was made."""
+    if reviews.waiting(floor.connection, found.id) or REMINDER in notices.made(floor.connection, found.id):
+        return False
+    _send(desk, floor, found, REMINDER, floor.ground.notices)
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A signature that has just been confirmed. `wrapped_key` is its signer's."""
+
+    signature_id: int
+    text_hash: str
+    wrapped_key: bytes
+
+
+def welcome(desk: "Desk", floor: "Floor", newcomers: Sequence[Newcomer], kind: str) -> None:
+    """The link of their page for signatures that have just been confirmed: `kind` is "page" or "imported"."""
+    if not floor.campaign.page_link or not newcomers:
+        return
+    for each in newcomers:
+        give_page(desk, floor, each.signature_id, each.wrapped_key)
+    makings = [Making(each.signature_id, each.text_hash, floor.ground.pages) for each in newcomers]
+    make(floor.connection, desk.keys, _sendout(floor, f"{kind}-1", PAGE_RANK), makings, floor.at_us)
+
+
+def page_again(desk: "Desk", floor: "Floor", found: Standing) -> bool:
+    """The link of a page once more, unless one waits to be sent or there were too many. Returns whether it was made."""
+    connection = floor.connection
+    sent = [name for name in notices.made(connection, found.id) if not name.startswith("confirm-")]
+    opened = people.opened(connection, desk.keys, found.id)
+    if opened is None or not floor.campaign.page_link or len(sent) >= PAGES_MOST:
+        return False
+    if notices.waiting(connection, found.id) or quiet.among(connection, [opened.address_key]):
+        return False
+    give_page(desk, floor, found.id, opened.wrapped_key)
+    number = max((int(name.rpartition("-")[2]) for name in sent if name.startswith("page-")), default=0) + 1
+    _send(desk, floor, found, f"page-{number}", floor.ground.pages)
+    return True
+
+
+def give_page(desk: "Desk", floor: "Floor", signature_id: int, wrapped_key: bytes) -> None:
+    """A token for the signer's own page, where there is none yet."""
+    connection, keys, page = floor.connection, desk.keys, tokens.PAGE
+    if not tokens.having(connection, page, [signature_id]):
+        tokens.issue(connection, keys, page, signature_id, wrapped_key, floor.at_us, tokens.FOR_GOOD_US)
+
+
+def _send(desk: "Desk", floor: "Floor", found: Standing, name: str, lane: Mapping[str, int]) -> None:
+    """One notice, a day after the last one."""
+    last = notices.latest(floor.connection, [found.signer_id]).get(found.signer_id)
+    rank = CONFIRM_RANK if lane is floor.ground.notices else PAGE_RANK
+    makings = [Making(found.id, found.text_hash, lane)]
+    make(floor.connection, desk.keys, _sendout(floor, name, rank), makings, floor.at_us, Manner(_wait_us(floor, last)))
+
+
+def _wait_us(floor: "Floor", last_us: int | None) -> int:
+    return 0 if last_us is None else max(0, last_us + DAY_US - floor.at_us)
+
+
+def _sendout(floor: "Floor", name: str, rank: int) -> Sendout:
+    return ensure_sendout(floor.connection, floor.ground.campaign_id, name, rank, floor.at_us)

@@ -1,0 +1,89 @@
+"""Signings that arrive while a transaction runs share the next one.
+
+A commit costs the same for one signature as for twenty, and a form in a busy hour is sent by many at once. Whoever comes
+while nobody is at the desk goes there at once, alone or not: nobody waits for company. Whoever comes meanwhile waits, and
+the first of them takes all that are alike along. If a shared transaction fails, its members are tried one by one, so that
+each gets an answer of its own.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from worker.domain.errors import Failed
+
+K = TypeVar("K")
+W = TypeVar("W")
+R = TypeVar("R")
+
+MOST = 50
+"""Members of one transaction: some milliseconds of SQLite's one writer."""
+
+
+@dataclass(slots=True, eq=False)
+class _Job(Generic[K, W, R]):
+    key: K
+    work: W
+    turn: threading.Event = field(default_factory=threading.Event)  # settled, or its thread is to lead now
+    answer: R | BaseException | None = None
+
+    def result(self) -> R:
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        assert self.answer is not None, "settled"
+        return self.answer
+
+
+class Together(Generic[K, W, R]):
+    """`run(key, works)` does the work of several callers at once; an answer that is an exception is its caller's alone.
+
+    Safe to share between threads.
+    """
+
+    def __init__(self, run: Callable[[K, Sequence[W]], Sequence[R | BaseException]]) -> None:
+        self._run = run
+        self._lock = threading.Lock()
+        self._waiting: list[_Job[K, W, R]] = []
+        self._led = False
+
+    def do(self, key: K, work: W) -> R:
+        """The answer to `work`, done together with what else of the same `key` waits. Raises what `run` raises for it."""
+        job: _Job[K, W, R] = _Job(key, work)
+        with self._lock:
+            self._waiting.append(job)
+            lead, self._led = not self._led, True
+        if not lead:
+            job.turn.wait()
+        if job.answer is None:
+            self._lead(job)
+        return job.result()
+
+    def _lead(self, job: _Job[K, W, R]) -> None:
+        with self._lock:
+            alike = [each for each in self._waiting if each.key == job.key and each is not job]
+            batch = [job, *alike[: MOST - 1]]
+            self._waiting = [each for each in self._waiting if each not in batch]
+        try:
+            self._settle(job.key, batch)
+        finally:
+            with self._lock:
+                self._led = bool(self._waiting)
+                successor = self._waiting[0] if self._waiting else None
+            for each in batch:
+                each.answer = Failed("interrupted: make the same call again") if each.answer is None else each.answer
+                each.turn.set()
+            if successor is not None:
+                successor.turn.set()
+
+    def _settle(self, key: K, batch: Sequence[_Job[K, W, R]]) -> None:
+        try:
+            answers: Sequence[R | BaseException] = self._run(key, [job.work for job in batch])
+        except Exception as exc:  # noqa: BLE001 - whatever it was, each caller must be answered, and raises it
+            if len(batch) > 1:
+                for job in batch:
+                    self._settle(key, [job])
+                return
+            answers = [exc]
+        for job, answer in zip(batch, answers, strict=True):
+            job.answer = answer
