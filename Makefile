@@ -42,9 +42,15 @@ config: .venv/dev ## the sample home passes its own check; generated docs are cu
 
 check: lint config cover ## everything CI runs, `make test` with coverage included
 
+words: .venv/dev ## bring the catalogues of the pages up to date with what templates and modules say
+	@mkdir -p var
+	$(BIN)/pybabel -q extract -F worker/web/locale/babel.cfg --add-location file --sort-output --width 120 --project lettershop -o var/web.pot worker/web
+	$(BIN)/pybabel -q update -D web -i var/web.pot -d worker/web/locale --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --width 120
+
 bench: .venv/dev ## print one JSON line per benchmark
 	$(BIN)/python bench/rendering.py
 	$(BIN)/python bench/throughput.py
+	$(BIN)/python -m bench.form
 
 lock: ## pin the dependencies anew (needs uv on PATH)
 	uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q requirements/build.in -o requirements/build.txt
@@ -54,4 +60,4 @@ lock: ## pin the dependencies anew (needs uv on PATH)
 clean: ## remove what make made
 	rm -rf .venv dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup demo test cover lint config check bench lock clean
+.PHONY: help setup demo test cover lint config words check bench lock clean

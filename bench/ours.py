@@ -27,8 +27,8 @@ CONNECTIONS = 30  # of each worker process
 def run_ours(letters: int, workers: int, folder: Path, *, own_sink: bool, ledger: str | None = None) -> Run:
     """`letters` through so many worker processes. `ledger`: a PostgreSQL URL of an empty database instead of SQLite."""
     with open_sink(own=own_sink) as sink:
-        environment = _settings(sink.port, workers) | ({"LETTERSHOP_LEDGER__URL": ledger} if ledger else {})
-        home = _make_home(folder / "home", environment)
+        environment = settings_for(sink.port, workers) | ({"LETTERSHOP_LEDGER__URL": ledger} if ledger else {})
+        home = make_home(folder / "home", environment)
         with private_server(home) as server:
             began = time.monotonic()
             taken = _submit(home, letters)
@@ -46,7 +46,7 @@ def run_ours(letters: int, workers: int, folder: Path, *, own_sink: bool, ledger
             )
 
 
-def _settings(port: int, workers: int) -> dict[str, str]:
+def settings_for(port: int, workers: int) -> dict[str, str]:
     return {
         "LETTERSHOP_REHEARSAL__HOST": "127.0.0.1",
         "LETTERSHOP_REHEARSAL__PORT": str(port),
@@ -58,7 +58,7 @@ def _settings(port: int, workers: int) -> dict[str, str]:
     }
 
 
-def _make_home(root: Path, environment: dict[str, str]) -> Home:
+def make_home(root: Path, environment: dict[str, str]) -> Home:
     """The sample home with one campaign that writes to ten offices, its keys, and an empty ledger."""
     for part in ("config", "templates"):
         shutil.copytree(ROOT / part, root / part)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import uvloop
 
 from worker.domain.errors import LettershopError, RefusedByState
+from worker.intake.lapsing import tend
 from worker.ledger import counts, witness
 from worker.ledger.book import Ledger
 from worker.pacing import PacingAway
@@ -22,7 +23,7 @@ from worker.rounds.house import Kind
 from worker.rounds.making import Pins
 from worker.rounds.upkeep import RENEW_S
 from worker.settings import Home
-from worker.wiring import build_house
+from worker.wiring import build_house, open_intake
 
 _T = TypeVar("_T")
 _S = TypeVar("_S")
@@ -37,6 +38,7 @@ class Engine:
 
     def __init__(self, home: Home, ledger: Ledger, kinds: Sequence[Kind], wake: Callable[[bool], None]) -> None:
         self._home, self._ledger, self._kinds, self._wake = home, ledger, tuple(kinds), wake
+        self._intake = open_intake(home, ledger, lambda: wake(True))  # noqa: FBT003 - mail to signers is express work
         self._draining = threading.Event()
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="engine", daemon=True)
@@ -101,7 +103,7 @@ class Engine:
         while True:
             steps = [self._renew, self._clear_up, self._stage, self._sweep, self._witness]
             turn += 1
-            for step in [*steps, self._fold] if turn % FOLD_EVERY == 0 else steps:
+            for step in [*steps, self._fold, self._tend] if turn % FOLD_EVERY == 0 else steps:
                 try:
                     await self._guarded(step(), None)
                 except Exception:  # a fault of ours: without a tick nothing would be renewed or rescued again
@@ -119,6 +121,11 @@ class Engine:
 
     async def _fold(self) -> None:
         await asyncio.to_thread(self.fold)
+
+    async def _tend(self) -> None:
+        """See to unconfirmed signatures whose time has come."""
+        if not self._behind:
+            await asyncio.to_thread(tend, self._intake)
 
     async def _stage(self) -> None:
         if self._draining.is_set():

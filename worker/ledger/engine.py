@@ -212,6 +212,8 @@ def _begin_on_sqlite(connection: Connection) -> None:
     reading = connection.get_execution_options().get(READING, False)
     # set every time: the pool hands the same connection to readers and to writers
     connection.exec_driver_sql(f"PRAGMA query_only={'ON' if reading else 'OFF'}")
+    # a writer's patience is `begin_immediate`'s: SQLite's own would sleep before that is ever asked
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={_BUSY_S * 1000 if reading else 0}")
     if reading:
         connection.exec_driver_sql("BEGIN")
     else:

@@ -1,0 +1,82 @@
+"""The app: routes put together, and what stands around them. `make_app(shop)` opens nothing.
+
+From the outside in: the access log, the headers that every answer carries, what a request must be like before anybody
+reads it, the routes. Whatever goes wrong ends as a page in words, or as a problem document (RFC 9457) under `/api/`.
+"""
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import Scope
+
+from worker.domain.errors import BadInput, Failed, LettershopError, RefusedByState
+from worker.web.access_log import AccessLog
+from worker.web.headers import Headers
+from worker.web.hygiene import Hygiene, Site
+from worker.web.origins import Origins
+from worker.web.routes import api, assets, campaign, confirm, links, privacy, problems, rehearsal, signer
+from worker.web.shop import Shop
+
+RETRY_S = "30"
+_STATUS: dict[type[LettershopError], int] = {BadInput: 400, RefusedByState: 409, Failed: 503}
+
+log = logging.getLogger("lettershop.web")
+
+
+def make_app(shop: Shop) -> FastAPI:
+    """The app of a shop, ready to be served."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await shop.aclose()
+
+    app = FastAPI(
+        title="Lettershop", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+    )
+    for routes in (assets, campaign, confirm, links, signer, privacy, rehearsal):
+        app.include_router(routes.router(shop), include_in_schema=False)
+    app.include_router(api.router(shop))
+    _answer_errors(app, shop)
+    settings = shop.home.settings
+    site = Site(settings.base_url, loopback=settings.mode == "rehearsal")
+    origins = Origins(shop.home.campaigns)
+    # the last one added is the outermost
+    app.add_middleware(
+        Hygiene, site=site, allowed=origins.may_write, on_error=lambda scope, status: _refusal(shop, scope, status)
+    )
+    app.add_middleware(Headers, public_url=settings.base_url)
+    app.add_middleware(AccessLog)
+    return app
+
+
+def _answer_errors(app: FastAPI, shop: Shop) -> None:
+    async def http_error(request: Request, exc: Exception) -> Response:
+        assert isinstance(exc, HTTPException)
+        return problems.answer(shop, request, exc.status_code, str(exc.detail), exc.headers)
+
+    async def ours(request: Request, exc: Exception) -> Response:
+        status = next(code for kind, code in _STATUS.items() if isinstance(exc, kind))
+        headers = {"Retry-After": RETRY_S} if isinstance(exc, Failed) else None
+        return problems.answer(shop, request, status, str(exc), headers)
+
+    async def unreadable(request: Request, exc: Exception) -> Response:
+        assert isinstance(exc, RequestValidationError)
+        return problems.invalid(shop, request, exc)
+
+    async def fault(request: Request, exc: Exception) -> Response:
+        log.error("a fault of ours", exc_info=exc)  # told without its message: see serve.Discreet
+        return problems.answer(shop, request, 500, "")
+
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(LettershopError, ours)
+    app.add_exception_handler(RequestValidationError, unreadable)
+    app.add_exception_handler(Exception, fault)
+
+
+def _refusal(shop: Shop, scope: Scope, status: int) -> Response:
+    return problems.answer(shop, Request(scope), status, "")

@@ -1,0 +1,1 @@
+"""The routers, each one subject; `worker.web.app` puts them together."""

@@ -1,0 +1,80 @@
+"""The confirmation link. Mail scanners follow links: its GET shows the letter and changes nothing, its POST confirms."""
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse
+
+from worker.domain.errors import BadInput, RefusedByState
+from worker.intake.own_page import OwnPage
+from worker.ledger.tokens import CONFIRM
+from worker.web.campaign_views import campaign_view, office_view
+from worker.web.routes.campaign import SEE_OTHER
+from worker.web.routes.messages import Messages
+from worker.web.shop import Shop
+
+
+def router(shop: Shop) -> APIRouter:
+    """GET and POST /confirm/{token}."""
+    pages, routes = Confirming(shop), APIRouter()
+    routes.add_api_route("/confirm/{token}", pages.show, methods=["GET"])
+    routes.add_api_route("/confirm/{token}", pages.confirm, methods=["POST"])
+    return routes
+
+
+class Confirming:
+    """The answers. Belongs to one event loop."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop, self._messages = shop, Messages(shop)
+
+    async def _confirmed(self, request: Request, token: str, slug: str) -> Response:
+        page = await run_in_threadpool(self._shop.own_pages.page_token, token)
+        if page:
+            return RedirectResponse(f"/me/{page}", SEE_OTHER)
+        return self._messages.show(request, "confirmed", slug)
+
+    async def show(self, request: Request, token: str) -> Response:
+        try:
+            page = await run_in_threadpool(self._shop.own_pages.read, token, CONFIRM)
+        except BadInput:
+            return self._messages.show(request, "unknown", status=404)
+        except RefusedByState:
+            return self._messages.show(request, "erased", status=410)
+        if page.state == "confirmed":
+            return await self._confirmed(request, token, page.campaign)
+        if page.state != "unconfirmed" or (page.expires is not None and page.expires <= self._shop.clock.now()):
+            kind = "expired" if page.state == "unconfirmed" else "withdrawn"
+            return self._messages.show(request, kind, page.campaign, status=410)
+        return _letter(self._shop, request, token, page)
+
+    async def confirm(self, request: Request, token: str) -> Response:
+        try:
+            await run_in_threadpool(self._shop.intake.confirm, token)
+        except BadInput:
+            return self._messages.show(request, "unknown", status=404)
+        except RefusedByState:  # run out, or withdrawn meanwhile: the page says which
+            return RedirectResponse(f"/confirm/{token}", SEE_OTHER)
+        return await self._confirmed(request, token, await run_in_threadpool(self._shop.own_pages.campaign_of, token))
+
+
+def _letter(shop: Shop, request: Request, token: str, page: OwnPage) -> Response:
+    """The letter as it will be sent, to whom, and one button."""
+    campaign, now = shop.home.campaigns[page.campaign], shop.clock.now()
+    offices = [
+        office_view(shop.home, each)
+        for each in campaign.offices
+        if each not in page.left_out and shop.home.offices[each].accepts_letters
+    ]
+    language = page.language if page.language in campaign.languages else campaign.default_language
+    return shop.pages.html(
+        request,
+        "confirm.html",
+        campaign=campaign_view(campaign, language, now, rehearsal=shop.home.settings.mode == "rehearsal"),
+        letter=shop.letters.signed(
+            campaign, (offices or [office_view(shop.home, campaign.offices[0])])[0].id, page, now
+        ),
+        offices=offices,
+        name=page.person.name,
+        action=f"/confirm/{token}",
+        never=f"/never/{token}",
+    )

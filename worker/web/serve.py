@@ -1,0 +1,183 @@
+"""Serving the pages: uvicorn with httptools and uvloop, and a log that tells nothing of what was asked.
+
+    serve(make_app(shop), "127.0.0.1", 8480)     # until SIGTERM or SIGINT; then requests under way are ended in order
+
+Where uvicorn's own ways are not ours:
+- Its protocol waits for ever; `connection.py` does not.
+- It raises the signal that stopped it once more when it is done, and what the caller holds open would not be closed.
+- It logs paths, and exceptions with their messages, which may quote a request: `Discreet` writes where an exception came
+  from and of which kind it is, not what it says.
+- It believes X-Forwarded-For of 127.0.0.1: proxy headers are read by the gate alone, from the configured proxies.
+
+One process serves on one port. With `shared` several may (SO_REUSEPORT); each has its share of the connections.
+"""
+
+import contextlib
+import copy
+import logging
+import resource
+import signal
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from worker.domain.errors import Failed
+from worker.web.connection import Connection, Patience
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+READY = "the pages are served on"
+"""The log's line that begins so says that connections are taken."""
+
+_BACKLOG = 1024
+_SPARE_FILES = 256
+_SAID_AGAIN_S = 60.0
+
+log = logging.getLogger("lettershop.web")
+
+
+def serve(app: "ASGIApp", host: str, port: int, *, patience: Patience | None = None, shared: bool = False) -> None:
+    """Serve `app` until SIGTERM or SIGINT. Raises Failed where the port cannot be had."""
+    patience = patience or Patience()
+    with contextlib.closing(listen(host, port, shared=shared)) as listener:
+        _allow_files(patience.connections + _SPARE_FILES)
+        config = uvicorn.Config(
+            app,
+            http=partial(Connection, patience),  # type: ignore[arg-type]  # it is only ever called
+            loop="uvloop",
+            ws="none",
+            lifespan="on",
+            interface="asgi3",
+            log_config=LOGGING,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=max(1, patience.connections * 9 // 10),
+            timeout_keep_alive=patience.idle_s,
+            timeout_graceful_shutdown=patience.leave_s,
+        )
+        Server(config).run([listener])
+
+
+class Server(uvicorn.Server):
+    """Says when it is there, and returns when it was told to stop."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or ():
+            log.info("%s %s", READY, shown(listener))
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """SIGTERM and SIGINT ask it to stop, and are not raised again: the caller has things to close."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+# -- the port ----------------------------------------------------------------------------------------------------------
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A listening socket. Raises Failed where the port is taken, or is not to be had on this machine."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # naming TCP matters: asyncio sets TCP_NODELAY only on sockets that say so
+        listener = socket.socket(family, kind, protocol or socket.IPPROTO_TCP)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listener.bind(address)
+            listener.listen(_BACKLOG)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as exc:
+        reason = exc.strerror or type(exc).__name__
+        other = "choose another with --port, or [web] port"
+        raise Failed(f"cannot serve pages on {host} port {port}: {reason}; {other}") from exc
+    return listener
+
+
+def shown(listener: socket.socket) -> str:
+    """The listener's address as a URL."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def _allow_files(wanted: int) -> None:
+    """Every connection is a file. Where the system does not allow so many, connections wait in the kernel's line."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+# -- the log -----------------------------------------------------------------------------------------------------------
+class Discreet(logging.Formatter):
+    """Exceptions without their messages: kind, files and lines only."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        if record.name == "asyncio":  # its further lines show tasks and exceptions with all that they hold
+            record = copy.copy(record)
+            record.msg, record.args = record.getMessage().partition("\n")[0], ()
+        return super().format(record).replace("\n\n", "\n")
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        kind, error, trace = ei
+        return "\n".join(_told(kind, error, trace)) if kind is not None else ""
+
+
+def _told(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> Iterator[str]:
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__) if error else None
+    if cause is not None:
+        yield from _told(type(cause), cause, cause.__traceback__)
+        yield "which led to"
+    yield f"{kind.__module__}.{kind.__qualname__}"
+    for frame in traceback.extract_tb(trace):
+        yield f"  {frame.filename}:{frame.lineno} in {frame.name}"
+
+
+class Calm(logging.Filter):
+    """A warning that strangers can provoke is said once a minute: "Invalid HTTP request received." and its like."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno >= logging.ERROR or record.name != "uvicorn.error":
+            return True
+        now = time.monotonic()
+        due = now - self._said.get(str(record.msg), -_SAID_AGAIN_S) >= _SAID_AGAIN_S
+        if due:
+            self._said[str(record.msg)] = now
+        return due
+
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"discreet": {"()": Discreet, "fmt": "%(asctime)s %(levelname)s %(message)s"}},
+    "filters": {"calm": {"()": Calm}},
+    "handlers": {"out": {"class": "logging.StreamHandler", "formatter": "discreet", "filters": ["calm"]}},
+    "root": {"level": "WARNING", "handlers": ["out"]},
+    "loggers": {
+        "lettershop": {"level": "INFO"},
+        "uvicorn.error": {"level": "WARNING"},
+    },
+}
+"""For logging.config: everything to standard error, requests told by their route alone."""

@@ -1,0 +1,90 @@
+"""What the pages and the API work with: a home's parts, opened once for a web process.
+
+with open_shop(home, wake) as shop:
+    serve(make_app(shop), ...)
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from worker.domain.campaign import Campaign
+from worker.domain.clock import Clock, SystemClock
+from worker.domain.errors import BadInput
+from worker.intake import Intake
+from worker.intake.own_page import OwnPages
+from worker.ledger.book import Ledger
+from worker.pacing import Pacer, connect
+from worker.settings import Home
+from worker.web.gate import Challenges, Door, FormLimits, Networks, Stamps, form_pacer
+from worker.web.letter import Letters
+from worker.web.pages import Pages
+from worker.web.progress import ProgressBoard
+from worker.wiring import open_intake, open_ledger, pacing_url
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """All that one web process shares between its requests. Its limits belong to the event loop that first asks them."""
+
+    home: Home
+    ledger: Ledger
+    intake: Intake
+    own_pages: OwnPages
+    clock: Clock
+    pages: Pages
+    letters: Letters
+    progress: ProgressBoard
+    networks: Networks
+    stamps: Stamps
+    pacer: Pacer
+    limits: FormLimits
+    challenges: Challenges
+
+    def campaign(self, slug: str) -> Campaign | None:
+        """The campaign, None where there is none of this name."""
+        return self.home.campaigns.get(slug)
+
+    async def aclose(self) -> None:
+        """Close what belongs to the event loop."""
+        await self.pacer.aclose()
+
+
+@contextlib.contextmanager
+def open_shop(home: Home, wake: Callable[[], None] | None = None, *, clock: Clock | None = None) -> Iterator[Shop]:
+    """Open the home's ledger and what stands on it. `wake` rings for the workers after a commit that made letters.
+
+    Raises Failed, RefusedByState, BadInput as opening a ledger does, and BadInput for unusable `web.trusted_proxies`.
+    """
+    with open_ledger(home) as ledger:
+        yield shop_of(home, ledger, open_intake(home, ledger, wake), clock or SystemClock())
+
+
+def networks_of(home: Home) -> Networks:
+    """The proxies in front. Raises BadInput."""
+    try:
+        return Networks.read(home.settings.web.trusted_proxies)
+    except ValueError as exc:
+        raise BadInput(f"config/lettershop.toml: web.trusted_proxies: {exc}") from exc
+
+
+def shop_of(home: Home, ledger: Ledger, intake: Intake, clock: Clock) -> Shop:
+    """A shop on an open ledger. Dials nothing."""
+    key = ledger.keys.form_key
+    pacer = form_pacer(connect(pacing_url(home)), ledger.ledger_id, clock)
+    door = Door(pacer, clock)
+    return Shop(
+        home=home,
+        ledger=ledger,
+        intake=intake,
+        own_pages=OwnPages(intake),
+        clock=clock,
+        pages=Pages(home.settings.base_url),
+        letters=Letters(home),
+        progress=ProgressBoard(ledger, clock),
+        networks=networks_of(home),
+        stamps=Stamps(key),
+        pacer=pacer,
+        limits=FormLimits(door, home.settings.form, key, clock),
+        challenges=Challenges(key, door, clock),
+    )

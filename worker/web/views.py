@@ -1,0 +1,172 @@
+"""What the pages are filled with: values that the routes make and the templates read. All text is plain unless `Markup`.
+
+Dates are aware. `language` is a BCP 47 tag in lower case. Texts of the campaign are in `CampaignView.language`; whatever
+else a page says is in the language of its `Words`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from markupsafe import Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of several values: `href` where choosing it is following a link."""
+
+    value: str
+    label: str
+    chosen: bool
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignView:
+    """A campaign in one language. `logo`: there is one at /c/{slug}/logo; `has_look`: colours at /c/{slug}/look.css."""
+
+    slug: str
+    name: str
+    site: str
+    controller: str
+    contact: str
+    language: str
+    languages: tuple[Choice, ...]
+    title: str
+    lead: tuple[str, ...]
+    goals: tuple[str, ...]
+    logo: bool
+    has_look: bool
+    openness: Literal["open", "not yet", "closed"]
+    opens: datetime | None
+    closes: datetime | None
+    rehearsal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Confirmed signers, and letters that receiving servers accepted."""
+
+    signers: int
+    letters: int
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeView:
+    """An addressee. `country` is an ISO code, or "" for an international organisation."""
+
+    id: str
+    title: str
+    organisation: str
+    country: str
+    chosen: bool = True
+    accepts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LetterView:
+    """The letter to one office. In `body` the visitor's words are in <span data-fill="name|city|country|comment">."""
+
+    office: str
+    language: str
+    sender: str
+    to: str
+    subject: str
+    body: Markup
+    text: str
+    offices: tuple[Choice, ...] = ()
+    languages: tuple[Choice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentView:
+    """A question of consent with the words that are agreed to. `kind` is the value of its checkbox "consent"."""
+
+    kind: str
+    words: str
+    required: bool = False
+    given: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FormView:
+    """The form. `errors` maps a field (also "send", "offices", "form") to a whole sentence."""
+
+    action: str
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    offices: tuple[OfficeView, ...] = ()
+    consents: tuple[ConsentView, ...] = ()
+    suggestion: str = field(default="", repr=False)  # "name@gmail.com", or "" where the address looks right
+    stamp: str = ""
+    version: str = ""
+    challenge: bool = False
+    asks_city: bool = False
+    takes_comments: bool = False
+    frame: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LetterRow:
+    """A letter on its signer's page. `state` is a value of `worker.domain.states.State`; `reply` the server's own words."""
+
+    office: OfficeView
+    state: str
+    at: datetime | None = None
+    due: datetime | None = None
+    reply: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignerView:
+    """A signer's own page. `paths`: withdraw, correct, consents, resend, data, erase; what is missing is not offered."""
+
+    name: str = field(repr=False)
+    city: str = field(repr=False)
+    comment: str = field(repr=False)
+    country: str = field(repr=False)
+    campaign: CampaignView
+    signed: datetime
+    confirmed: datetime | None
+    state: Literal["confirmed", "withdrawn"]
+    letters: tuple[LetterRow, ...]
+    consents: tuple[ConsentView, ...]
+    can_correct: bool
+    can_withdraw: bool
+    paths: Mapping[str, str] = field(default_factory=dict, repr=False)  # they hold the private link's token
+    held: str = ""  # why the letters wait for somebody, in the language of the page
+    errors: Mapping[str, str] = field(default_factory=dict)
+    asks_city: bool = False
+    takes_comments: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacyView:
+    """What a campaign says of the data it holds, in its own language; a blank line parts paragraphs."""
+
+    campaign: CampaignView
+    controller: str
+    contact: str
+    purpose: str
+    recipients: str
+    retention: str
+    complaint: str
+    minimum_age: int
+    offices: tuple[OfficeView, ...] = ()
+    consents: tuple[ConsentView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the frame of a page shows. `url` is absolute and without a query; `ui` the language asked for in the address."""
+
+    campaign: CampaignView | None = None
+    look: str = ""
+    languages: tuple[Choice, ...] = ()
+    rehearsal: bool = False
+    frame: bool = False
+    url: str = ""
+    ui: str = ""
