@@ -8,7 +8,6 @@ import contextlib
 import os
 import random
 import socket
-import sqlite3
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from worker.ledger.engine import raw_connection
 from worker.ledger.hot import Committer
 from worker.ledger.hot.database import Database
 from worker.ledger.keys import Keys
+from worker.ledger.turn import LedgerConnection
 from worker.pacing import Pacer, connect
 from worker.rendering import Renderer
 from worker.rounds import House, Leases, Plan, RelayPlan
@@ -58,7 +58,7 @@ def open_ledger(home: Home, clock: Clock | None = None) -> Ledger:
 def connect_hot(url: str) -> Database:
     """A connection for the hot path on either database. Raises Failed."""
     connection = raw_connection(url)
-    if isinstance(connection, sqlite3.Connection):
+    if isinstance(connection, LedgerConnection):
         from worker.ledger.hot.sqlite import SqliteDatabase
 
         return SqliteDatabase(connection)

@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -27,7 +28,14 @@ office_hours = "ignore"
 [retry]
 minimum = "1 s"
 maximum = "2 s"
+[web]
+port = {port}
 """
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -62,11 +70,19 @@ class Home:
     def __init__(self, root: Path) -> None:
         self.root = root
         well("init", root)
-        (root / "config" / "lettershop.toml").write_text(SETTINGS)
+        self.port = free_port()
+        (root / "config" / "lettershop.toml").write_text(SETTINGS.format(port=self.port))
         self._up: subprocess.Popen[str] | None = None
 
     def run(self, *words: object) -> str:
         return well("--home", self.root, *words)
+
+    def spawn(self, *words: object) -> subprocess.Popen[str]:
+        """Start a verb that stays."""
+        with (self.root / "spawned.log").open("a") as log:
+            return subprocess.Popen(
+                argv("--home", self.root, *words), env=environment(), cwd=self.root, stdout=log, stderr=log, text=True
+            )
 
     def status(self) -> dict:
         return json.loads(lettershop("--home", self.root, "status", "--json").stdout)
@@ -144,7 +160,7 @@ class Home:
             writer.writerow(["name", "email", "country"])
             for number in range(first, first + people):
                 writer.writerow([f"Sample Signer {number}", f"signer.{number}@signers.example", "NL"])
-        self.run("import", campaign, path, "--evidence", "invented for a test")
+        self.run("import", campaign, path, "--evidence", "invented for a test", "--no-wait")
 
     def at_sink(self) -> Counter[str]:
         """How often each Message-ID stands in the sink's Maildir."""

@@ -12,31 +12,9 @@ import pytest
 
 from tests.acceptance.command import argv, environment
 from tests.smtp_server import SCENARIOS, Say, SmtpServer
-from worker.cli.app import run
 
 PERSON = ("--name", "Sample Signer 01", "--email", "one@mail.example", "--country", "GB")
 AGREED = ("--confirmed", "--evidence", "invented for a test")
-
-
-@pytest.fixture
-def cli(tmp_path, capfd, monkeypatch):
-    """A home with a ledger; say a verb to it and get what it printed."""
-    for name in [name for name in environment() if name.startswith("LETTERSHOP")]:
-        monkeypatch.delenv(name)
-    root = tmp_path / "home"
-    assert run(["init", str(root)]) == 0
-    monkeypatch.setenv("LETTERSHOP_HOME", str(root))
-    assert run(["migrate"]) == 0
-
-    def say(*words, status=0):
-        capfd.readouterr()
-        came = run([str(word) for word in words])
-        out, err = capfd.readouterr()
-        assert came == status, err
-        return out if status == 0 else out + err
-
-    say.root = root
-    return say
 
 
 def as_json(text):
@@ -97,7 +75,7 @@ def test_preview_in_three_formats(cli):
 def test_signing_confirming_withdrawing_erasing(cli):
     assert "a notice that asks to confirm it" in cli("sign", "town-library", *PERSON)
     assert cli("sign", "town-library", *PERSON, *AGREED) == "signature 2 is confirmed; 2 letters queued\n"
-    assert "stood already (confirmed)" in cli("sign", "town-library", *PERSON, *AGREED)
+    assert "stood already (confirmed); nothing was changed" in cli("sign", "town-library", *PERSON, *AGREED)
     told = as_json(cli("sign", "justice-for-khojaly", *PERSON, *AGREED, "--json"))
     assert (told["signature"], told["letters"]) == (3, 11)
     assert cli("withdraw", 2, "--reason", "asked by letter") == (
@@ -115,15 +93,18 @@ def test_importing(cli, tmp_path):
     path = tmp_path / "people.csv"
     path.write_text("name,email,country\nSample Signer 01,one@mail.example,GB\nSample Signer 02,nobody,GB\n")
     said = cli("import", "town-library", path, "--evidence", "a list")
-    assert said.splitlines() == [
-        "2 rows: 1 accepted, 0 stood already, 1 rejected",
-        "2 letters queued",
-        f"the rejected rows with their reasons: {path}.rejected.csv",
-    ]
+    rows, queued, wrong, rejected = said.splitlines()
+    assert rows == "2 rows: 1 accepted, 0 stood already, 1 rejected"
+    assert re.fullmatch(r"2 letters queued; they are due from \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC on", queued)
+    assert wrong == 'was it the wrong list? `lettershop imports stop 1 --reason "..."` takes back what is unsent'
+    assert rejected == f"the rejected rows with their reasons: {path}.rejected.csv"
+    facts = as_json(cli("status", "--json"))
+    assert (facts["due"], facts["letters"]["queued"], facts["notices"]["queued"]) == (1, 3, 1)  # only the notice is due
     assert "had been imported before; nothing was changed" in cli(
         "import", "town-library", path, "--evidence", "a list"
     )
-    assert as_json(cli("import", "town-library", path, "--evidence", "a list", "--json"))["finished_before"] is True
+    told = as_json(cli("import", "town-library", path, "--evidence", "a list", "--json"))
+    assert (told["finished_before"], told["import"], told["due_at"]) == (True, 1, None)
     assert "give the same" in cli("import", "town-library", path, "--evidence", "another", status=3)
 
 

@@ -234,6 +234,16 @@ def test_consent_needs_evidence(desk):
         (("resolve", "sent", "1", "--all", "--reason", "x"), 2, "name the letters in doubt, or say --all"),
         (("resolve", "sent", "17", "--reason", "x"), 2, "there is no letter 17"),
         (("relay", "test", "--to", "me@mail.example"), 2, "no relay is configured"),
+        (("signatures", "held", "--after", "17"), 2, "signature 17 never waited for a look"),
+        (("signatures", "show", "17"), 2, "there is no signature 17"),
+        (("signatures", "approve", "17", "--reason", "x"), 2, "there is no signature 17"),
+        (("signatures", "reject", "17", "--reason", " "), 2, "a reason is needed"),
+        (("signatures", "approve", "--reason", "x"), 2, "name the signature, or say --all"),
+        (("signatures", "reject", "1", "--all", "--reason", "x"), 2, "name the signature, or say --all"),
+        (("signatures", "approve", "--all", "--reason", "x"), 2, "--all and --reason-was belong together"),
+        (("signatures", "approve", "1", "--reason-was", "comment", "--reason", "x"), 2, "belong together"),
+        (("imports", "stop", "17", "--reason", "x"), 2, "there is no import 17"),
+        (("imports", "stop", "17", "--reason", " "), 2, "a reason is needed"),
         (("ledger", "copy", "mysql://x"), 2, "the target must be"),
         (("ledger", "accept-restore", "--reason", "x"), 3, "this ledger is not behind"),
     ],
@@ -272,7 +282,7 @@ def test_a_byte_order_mark_and_rows_that_come_twice(desk):
     _, (status, out, _) = imported(desk, rows, encoding="utf-8-sig")
     told = json.loads(out)
     assert (status, told["accepted"], told["repeated"], told["rejected"]) == (0, 1, 1, 0)
-    assert len(desk.letters()) == 2
+    assert [each["sendout"] for each in desk.letters()] == ["signing", "signing", "imported-1"]
 
 
 def test_a_field_of_ten_megabytes_is_one_rejected_row(desk):

@@ -26,7 +26,7 @@ from worker.embedded.sink import sink_argv, sink_port
 from worker.ledger.keys import make_key_files
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-OURS = ("migrate", "worker", "express", "beat")
+OURS = ("migrate", "worker", "express", "beat", "web")
 SYSTEM_PYTHON = "/usr/bin/python3"  # Debian's docker-compose brings PyYAML for it
 
 pytestmark = pytest.mark.skipif(
@@ -95,6 +95,13 @@ def test_workers_may_wait_for_a_final_dot(services):
     assert {services[name]["stop_grace_period"] for name in ("worker", "express")} <= {"11m", "11m0s"}
 
 
+def test_the_pages_are_reached_from_this_machine_only(services):
+    (port,) = services["web"]["ports"]
+    where = port if isinstance(port, str) else f"{port['host_ip']}:{port['published']}:{port['target']}"
+    assert where.removesuffix("/tcp") == "127.0.0.1:8480:8480"
+    assert services["web"]["command"] == ["web", "--host", "0.0.0.0"]
+
+
 def test_secrets_are_files(services):
     for name in OURS:
         environment = services[name]["environment"]
@@ -125,7 +132,7 @@ class Machine:
         (keys / "ledger.password").write_text("quite / secret:\n")
         self.file = read(draft.root)
         self.sink = Maildir(folder / "sink")
-        self.ports = {"postgres:5432": free_port(), "redis:6379": free_port()}
+        self.ports = {"postgres:5432": free_port(), "redis:6379": free_port(), "web": free_port()}
         self.processes = {}
         self.postgres = None
 
@@ -175,7 +182,7 @@ class Machine:
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
             "HOME": str(self.folder),
             "LETTERSHOP_HOME": str(self.home),
-            **{key: self.here(value) for key, value in self.file["services"][name]["environment"].items()},
+            **{key: self.here(value) for key, value in self.file["services"][name]["environment"].items() if value},
         }
 
     def here(self, value):
@@ -187,7 +194,19 @@ class Machine:
 
     def start(self, name):
         argv = [str(Path(sys.executable).with_name("lettershop")), *self.file["services"][name]["command"]]
+        if name == "web":  # on this machine alone, at a port that nobody has
+            argv = [argv[0], "web", "--host", "127.0.0.1", "--port", str(self.ports["web"])]
         return self.spawn(name, argv, self.environment(name))
+
+    def healthy(self, name):
+        """Whether the service's own health check says so."""
+        test = [
+            word.replace("8480", str(self.ports["web"])) for word in self.file["services"][name]["healthcheck"]["test"]
+        ]
+        assert test[0] == "CMD"
+        environment = self.environment(name)
+        program = shutil.which(test[1], path=environment["PATH"])
+        return subprocess.run([program, *test[2:]], env=environment, capture_output=True, check=False).returncode == 0
 
     def run(self, *arguments):
         """`docker compose run --rm worker ...`."""
@@ -222,8 +241,10 @@ def machine(draft, tmp_path, monkeypatch):
 
 def test_the_services_work_together(machine):
     assert machine.start("migrate").wait(60) == 0, machine.log("migrate")
-    for name in ("worker", "express", "beat"):
+    assert not machine.healthy("web")
+    for name in ("worker", "express", "beat", "web"):
         machine.start(name)
+    until(lambda: machine.healthy("web"), "the pages to be served", within_s=60)
     person = ("--name", "Sample Signer 01", "--email", "signer01@mail.example", "--country", "IE")
     signed = machine.run("sign", "town-library", *person, "--confirmed", "--evidence", "a test")
     assert signed.returncode == 0, signed.stderr
@@ -234,7 +255,7 @@ def test_the_services_work_together(machine):
     status = machine.run(*health[2:])
     assert status.returncode == 0, status.stderr
     assert json.loads(status.stdout)["letters"]["sent"] == 2
-    for name in ("beat", "express", "worker"):
+    for name in ("web", "beat", "express", "worker"):
         machine.processes[name].send_signal(signal.SIGTERM)
-    for name in ("beat", "express", "worker"):
+    for name in ("web", "beat", "express", "worker"):
         assert machine.processes[name].wait(60) == 0, machine.log(name)

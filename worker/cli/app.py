@@ -12,7 +12,9 @@ from worker.cli import (
     checking,
     demo,
     holding,
+    imports,
     init,
+    keys,
     letters,
     migrate,
     preview,
@@ -20,9 +22,11 @@ from worker.cli import (
     relay,
     rules,
     say,
+    signatures,
     signing,
     status,
     up,
+    web,
 )
 from worker.cli import importing as importing_verb
 from worker.cli import ledger as ledger_verbs
@@ -96,7 +100,10 @@ def make_app() -> typer.Typer:
         ("letters", letters.app, _LOOK),
         ("relay", relay.app, _LOOK),
         ("rules", rules.app, _LOOK),
+        ("signatures", signatures.app, _ACT),
+        ("imports", imports.app, _ACT),
         ("ledger", ledger_verbs.app, _KEEP),
+        ("keys", keys.app, _KEEP),
     ):
         app.add_typer(group, name=name, rich_help_panel=panel, no_args_is_help=True)
     return app
@@ -114,7 +121,7 @@ _VERBS: dict[str, dict[str, Any]] = {
     },
     _LOOK: {"status": status.status},
     _ACT: {"hold": holding.hold, "resume": holding.resume, "resolve": holding.resolve},
-    _KEEP: {"migrate": migrate.migrate, "worker": processes.worker, "beat": processes.beat},
+    _KEEP: {"migrate": migrate.migrate, "worker": processes.worker, "beat": processes.beat, "web": web.web},
 }
 
 

@@ -1,8 +1,8 @@
 """`lettershop demo`: 25 sample signatures, 11 offices, 275 letters on real parts in a home of its own, in under a minute.
 
-Nothing in it is a mock-up: it lays out a home, starts the same stack that `lettershop up` starts, and signs through the
-same door as every producer. Only hours, limits and retries are opened, by settings that it prints. What it says in the
-end is counted at the sink, by Message-ID, and then compared with the ledger.
+Nothing in it is a mock-up: it lays out a home, starts the same stack that `lettershop up` starts but for the pages, whose
+port may be taken, and signs through the same door as every producer. Only hours, limits and retries are opened, by
+settings that it prints. What it says in the end is counted at the sink, by Message-ID, and then compared with the ledger.
 """
 
 import contextlib
@@ -104,7 +104,7 @@ def _started(home: "Home") -> "Iterator[Stack]":
 
     with contextlib.ExitStack() as held:
         with say.busy("starting a private Redis, the sink, two workers and beat"):
-            stack = held.enter_context(Stack(home, _say))
+            stack = held.enter_context(Stack(home, _say, web=False))
         say.styled(f"[bold]Started[/]: {', '.join(stack.names)}")
         yield stack
 

@@ -132,8 +132,11 @@ def _get(n: int) -> str:
 
 def _sentence(receipt: "Receipt") -> str:
     number = f"signature [bold]{receipt.signature}[/]"
+    if receipt.state == "quiet":
+        return "nothing was recorded: this address asked never to be written to again"
     if receipt.repeated:
-        return f"{number} stood already ({receipt.state}); nothing was changed"
+        became = "its signer is sent another notice" if receipt.letters else "nothing was changed"
+        return f"{number} stood already ({receipt.state}); {became}"
     if receipt.state == "unconfirmed":
         return f"{number} is recorded; the signer is sent a notice that asks to confirm it"
     return f"{number} is confirmed; {say.number(receipt.letters, 'letter')} queued"

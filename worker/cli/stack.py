@@ -21,18 +21,22 @@ WORKER_STOP_S = 660.0
 """A letter whose final dot is out may be answered ten minutes later; usually a worker is gone in a second."""
 
 WORKER_READY_S = 90.0
+WEB_READY_S = 60.0
+WEB_STOP_S = 20.0
+"""Requests under way have ten seconds (`worker.web.connection.Patience`)."""
+
 _READY = b" ready."  # Celery's last word before it begins
 
 
 class Stack:
-    """A running stack: a context manager that starts everything and stops it again.
+    """A running stack: a context manager that starts everything and stops it again; without `web` nobody can sign.
 
     Raises RefusedByState where another stack is up on the home, or where its ledger may not be used; Failed where a
     part does not come up; StopAsked where a signal came meanwhile.
     """
 
-    def __init__(self, home: "Home", say: Say) -> None:
-        self._home, self._say = home, say
+    def __init__(self, home: "Home", say: Say, *, web: bool = True) -> None:
+        self._home, self._say, self._web = home, say, web
         self._supervisor = Supervisor(home.var, say)
 
     def __enter__(self) -> Self:
@@ -40,7 +44,7 @@ class Stack:
         try:
             self._supervisor.obey_signals()
             self._prepare()
-            for part in parts_of(self._home):
+            for part in parts_of(self._home, web=self._web):
                 self._supervisor.start(part)
         except BaseException as exc:
             self._supervisor.__exit__(type(exc), exc, exc.__traceback__)
@@ -68,6 +72,8 @@ class Stack:
         with open_ledger(self._home) as ledger:
             witness.refuse_behind(ledger, witness.read(self._home.var / "witness.json", ledger.ledger_id))
         refuse_unfit(self._home)
+        if self._web:
+            _refuse_taken(self._home)
 
 
 def refuse_unfit(home: "Home") -> None:
@@ -81,7 +87,14 @@ def refuse_unfit(home: "Home") -> None:
         raise RefusedByState(f"live mode is refused; run `lettershop check --live`. First: {report.errors[0]}")
 
 
-def parts_of(home: "Home") -> list[Part]:
+def _refuse_taken(home: "Home") -> None:
+    """Raises Failed where somebody else has the port of the pages: a part that cannot start would be tried for ever."""
+    from worker.web.serve import listen
+
+    listen(home.settings.web.host, home.settings.web.port).close()
+
+
+def parts_of(home: "Home", *, web: bool = True) -> list[Part]:
     """The home's parts in the order of their start. Raises Failed where no Redis server is installed."""
     settings = home.settings
     parts = []
@@ -89,7 +102,7 @@ def parts_of(home: "Home") -> list[Part]:
         parts.append(redis_part(private_server(home)))
     if settings.mode == "rehearsal" and settings.rehearsal.embedded:
         parts.append(sink_part(home.var / "sink", sink_port_file(home), settings.rehearsal.defer))
-    # beat and the express worker come up while the worker does, which alone is waited for: they start from the same home
+    # beat and the express worker come up while the others do, which are waited for: they start from the same home
     parts.append(Part("beat", _verb(home, "beat"), tier=1))
     parts.append(Part("express", _verb(home, "worker", "--express"), stop_within=WORKER_STOP_S, tier=1))
     parts.append(
@@ -102,7 +115,16 @@ def parts_of(home: "Home") -> list[Part]:
             tier=1,
         )
     )
+    if web:
+        parts.append(_web_part(home))
     return parts
+
+
+def _web_part(home: "Home") -> Part:
+    from worker.web.serve import READY
+
+    said = _said(home.var / "log" / "web.log", READY.encode())
+    return Part("web", _verb(home, "web"), ready=said, ready_within=WEB_READY_S, stop_within=WEB_STOP_S, tier=1)
 
 
 def _verb(home: "Home", *words: str) -> list[str]:

@@ -10,6 +10,7 @@ import typer
 from worker.cli import say
 from worker.cli.frame import frame_of
 from worker.cli.status import gather, summary
+from worker.cli.web import addresses
 
 if TYPE_CHECKING:
     from worker.settings import Home
@@ -22,7 +23,8 @@ PLAIN_EVERY = 30
 def up(context: typer.Context) -> None:
     """Run the whole stack of this home until Ctrl-C.
 
-    A private Redis, the sink of a rehearsal, a worker, an express worker and beat, each as far as the settings want it.
+    A private Redis, the sink of a rehearsal, a worker, an express worker, beat and the pages, each as far as the
+    settings want it.
     """
     from worker.cli.stack import Stack
     from worker.embedded.supervisor import StopAsked
@@ -56,6 +58,7 @@ def _where(home: "Home", names: list[str]) -> None:
     ]
     if home.settings.mode == "rehearsal" and home.settings.rehearsal.embedded:
         lines.append(("letters", f"{home.var / 'sink'} (a Maildir: nothing leaves this machine)"))
+    lines += addresses(home).items()
     lines.append(("look", "`lettershop status`, in another shell"))
     lines.append(("process", f"{os.getpid()}; Ctrl-C or SIGTERM stops it cleanly"))
     for name, text in lines:

@@ -45,14 +45,16 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an import came to, all its runs together. `rejected_file` is None where no row was rejected in this run.
+    """What an import came to, all its runs together. `number` is the ledger's for it, by which it is stopped.
 
-    `finished_before`: the file had been imported whole already, and nothing was done now. `letters` are those of this run.
+    `letters` are those of this run, and `rejected_file` is None where no row was rejected in it. `finished_before`: the
+    file had been imported whole already, and nothing was done now.
     """
 
     tally: Tally
     letters: int
     rejected_file: Path | None
+    number: int
     finished_before: bool = False
 
 
@@ -68,7 +70,7 @@ def import_file(
     """Import `path`. `progress` is called after each chunk was committed.
 
     Each signer is sent the link of their page at once; their letters are due after `wait`, so that a wrong import can be
-    stopped (see `stop_import`).
+    stopped (see `operations.imports`).
 
     Raises BadInput for a file that is not UTF-8 or has the wrong columns (before anything is recorded), for missing
     evidence or an unknown campaign; RefusedByState for a campaign that is not open, another run of the same import
@@ -82,7 +84,7 @@ def import_file(
         raise RefusedByState(f"{path} was imported with other evidence; give the same: {begun.evidence!r}")
     before = Tally(begun.accepted, begun.repeated, begun.rejected)
     if begun.finished_at is not None:
-        return Report(before, 0, None, finished_before=True)
+        return Report(before, 0, None, begun.id, finished_before=True)
     with _rejected_rows(path, looked.columns) as rejected:
         return _Run(intake, opened, looked.columns, looked.size, begun, rejected, progress, wait).through(path, before)
 
@@ -162,7 +164,7 @@ class _Run:
                 self.progress(Progress(total, chunk[-1].end, self.size))
         self._desk.transact(self.campaign, lambda floor: imports.finish(floor.connection, self.begun.id, floor.at_us))
         found = rejected_path(path) if self.rejected.rows else None
-        return Report(total, letters, found)
+        return Report(total, letters, found, self.begun.id)
 
     def _chunk(self, chunk: list[Record], rows_done: int) -> Tally:
         rows = [self._row(record) for record in chunk]
@@ -170,9 +172,11 @@ class _Run:
         def checkpoint(floor: Floor, tally: Tally) -> None:
             added = (tally.accepted, tally.repeated, tally.rejected)
             if not imports.advance(floor.connection, self.begun.id, rows_done, added):
-                raise RefusedByState("another run of this import is under way: wait until it has ended")
+                raise RefusedByState(
+                    "another run of this import is under way, or it was stopped: wait, then run it again"
+                )
 
-        origin = Origin(f"import:{self.begun.id}", self.begun.evidence, notice="imported", wait=self.wait)
+        origin = Origin(imports.source(self.begun.id), self.begun.evidence, notice="imported", wait=self.wait)
         outcomes, tally = submit_chunk(self._desk, self.campaign, rows, origin, checkpoint)
         if tally.letters:
             self.intake.bell.ring()

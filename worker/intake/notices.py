@@ -4,8 +4,9 @@
 - `page-1` brings the link of the signer's own page after confirming; `page-2`, ... bring it again, as asked.
 - `imported-1` is `page-1` for who signed elsewhere and was entered from a list.
 
-One address is sent at most one of these a day, over all campaigns: the next one is made due a day after the last. Alone
-`page-1` follows at once, because its reader has just confirmed. An address that asked for quiet is sent none.
+One address is sent at most one of these a day, over all campaigns: the next one is made due a day after the last. Only
+`page-1` follows at once, because its reader has just confirmed, and so does `imported-1`, because letters leave soon after
+it. An address that asked for quiet is sent none.
 """
 
 from collections import defaultdict
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from worker.intake.desk import Desk, Floor
 
 MICROSECOND = timedelta(microseconds=1)
-DAY_US = timedelta(days=1) // MICROSECOND
+DAY_US = notices.APART_US
 PAGES_MOST = 10
 """The link of a page is sent again so often at most: after that its owner asks the campaign."""
 
@@ -32,8 +33,8 @@ PAGES_MOST = 10
 def ask_to_confirm(desk: "Desk", floor: "Floor", new: Sequence[Recorded], hold: str) -> None:
     """The first notice of each new signature; `hold` says why it waits for an operator first, or ""."""
     until_us = floor.at_us + desk.terms.confirm_within // MICROSECOND
-    for r in new:
-        tokens.issue(floor.connection, desk.keys, tokens.CONFIRM, r.signature_id, r.wrapped_key, floor.at_us, until_us)
+    whose = [(r.signature_id, r.wrapped_key) for r in new]
+    tokens.issue(floor.connection, desk.keys, tokens.CONFIRM, whose, floor.at_us, until_us)
     known = notices.latest(floor.connection, [r.signer_id for r in new if not r.stranger])
     waits: defaultdict[int, list[Making]] = defaultdict(list)
     for r in new:
@@ -69,8 +70,7 @@ def welcome(desk: "Desk", floor: "Floor", newcomers: Sequence[Newcomer], kind: s
     """The link of their page for signatures that have just been confirmed: `kind` is "page" or "imported"."""
     if not floor.campaign.page_link or not newcomers:
         return
-    for each in newcomers:
-        give_page(desk, floor, each.signature_id, each.wrapped_key)
+    give_pages(desk, floor, [(each.signature_id, each.wrapped_key) for each in newcomers])
     makings = [Making(each.signature_id, each.text_hash, floor.ground.pages) for each in newcomers]
     make(floor.connection, desk.keys, _sendout(floor, f"{kind}-1", PAGE_RANK), makings, floor.at_us)
 
@@ -84,17 +84,17 @@ def page_again(desk: "Desk", floor: "Floor", found: Standing) -> bool:
         return False
     if notices.waiting(connection, found.id) or quiet.among(connection, [opened.address_key]):
         return False
-    give_page(desk, floor, found.id, opened.wrapped_key)
+    give_pages(desk, floor, [(found.id, opened.wrapped_key)])
     number = max((int(name.rpartition("-")[2]) for name in sent if name.startswith("page-")), default=0) + 1
     _send(desk, floor, found, f"page-{number}", floor.ground.pages)
     return True
 
 
-def give_page(desk: "Desk", floor: "Floor", signature_id: int, wrapped_key: bytes) -> None:
-    """A token for the signer's own page, where there is none yet."""
-    connection, keys, page = floor.connection, desk.keys, tokens.PAGE
-    if not tokens.having(connection, page, [signature_id]):
-        tokens.issue(connection, keys, page, signature_id, wrapped_key, floor.at_us, tokens.FOR_GOOD_US)
+def give_pages(desk: "Desk", floor: "Floor", whose: Sequence[tuple[int, bytes]]) -> None:
+    """A token for the signer's own page, for each signature that has none yet; `whose`: numbers and wrapped keys."""
+    has = tokens.having(floor.connection, tokens.PAGE, [number for number, _ in whose])
+    without = [each for each in whose if each[0] not in has]
+    tokens.issue(floor.connection, desk.keys, tokens.PAGE, without, floor.at_us, tokens.FOR_GOOD_US)
 
 
 def _send(desk: "Desk", floor: "Floor", found: Standing, name: str, lane: Mapping[str, int]) -> None:

@@ -8,9 +8,10 @@ from typing import Literal
 class Receipt:
     """A signature as it stands after the call.
 
-    `state` is "unconfirmed", "confirmed", "withdrawn" or "erased". `letters` were made by this very call (a notice
-    counts); `skipped` offices take no letters; `written` offices had one of this person in this send-out before.
-    `repeated` says that the call changed nothing, because the same had been done already.
+    `state` is "unconfirmed", "confirmed", "withdrawn" or "erased", or "quiet" where nothing was recorded (`signature` is
+    0) because the address asked never to be written to again. `letters` were made by this very call (a notice counts);
+    `skipped` offices take no letters; `written` offices had one of this person in this send-out before. `repeated` says
+    that no signature was recorded by the call, because the same had been done already; a notice may still be due.
     """
 
     signature: int

@@ -13,7 +13,6 @@ PostgreSQL: 15 or newer, UTF8; a connection is tried before it is used, so that 
 import contextlib
 import os
 import sqlite3
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -27,14 +26,13 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from worker.domain.errors import BadInput, Failed, RefusedByState
+from worker.ledger.turn import BUSY_S, LedgerConnection, begin_immediate
 
 Dialect = Literal["sqlite", "postgresql"]
 
 READING = "lettershop_reading"
 """The execution option of a transaction that only reads."""
 
-_BUSY_S = 30
-_TURN_S = 0.0003
 STATEMENTS = 512
 """How many statements a SQLite connection keeps prepared."""
 
@@ -69,7 +67,7 @@ _SQLITE_TEXTS = {  # by result code, https://www.sqlite.org/rescode.html
     sqlite3.SQLITE_FULL: _FULL,
     sqlite3.SQLITE_IOERR_WRITE: _FULL,  # a file-size limit; a full quota
     sqlite3.SQLITE_IOERR: "the ledger {where} cannot be read or written ({said}): look at the drive",
-    sqlite3.SQLITE_BUSY: f"the ledger {{where}} is busy: another process has held it for {_BUSY_S} s; try again",
+    sqlite3.SQLITE_BUSY: f"the ledger {{where}} is busy: another process has held it for {BUSY_S} s; try again",
     sqlite3.SQLITE_CANTOPEN: "the ledger {where} cannot be opened: its directory must exist and belong to this user",
     sqlite3.SQLITE_READONLY: _READ_ONLY,
     sqlite3.SQLITE_PERM: _READ_ONLY,
@@ -153,7 +151,7 @@ def make_engine(url: str, *, create: bool = False, foreign_keys: bool = True) ->
     )
 
 
-def raw_connection(url: str) -> "sqlite3.Connection | psycopg.Connection[Any]":
+def raw_connection(url: str) -> "LedgerConnection | psycopg.Connection[Any]":
     """The driver's own connection, in autocommit: the caller says BEGIN IMMEDIATE (SQLite) or uses `transaction()`.
 
     May be handed from one thread to another, but not used by two at once. Raises Failed where it cannot be opened.
@@ -169,15 +167,16 @@ def raw_connection(url: str) -> "sqlite3.Connection | psycopg.Connection[Any]":
         return psycopg.connect(autocommit=True, **{**place, **_SERVER_OPTIONS})
 
 
-def _sqlite(url: str, *, create: bool = False, foreign_keys: bool = True) -> sqlite3.Connection:
+def _sqlite(url: str, *, create: bool = False, foreign_keys: bool = True) -> LedgerConnection:
     where = f"file:{quote(str(sqlite_file(url)))}?mode={'rwc' if create else 'rw'}"
     connection = sqlite3.connect(
         where,
         uri=True,
-        timeout=_BUSY_S,
+        timeout=BUSY_S,
         isolation_level=None,
         check_same_thread=False,
         cached_statements=STATEMENTS,
+        factory=LedgerConnection,
     )
     try:
         for setting in _SETTINGS:
@@ -190,34 +189,17 @@ def _sqlite(url: str, *, create: bool = False, foreign_keys: bool = True) -> sql
     return connection
 
 
-def begin_immediate(connection: sqlite3.Connection) -> None:
-    """Wait for this connection's turn to write, at most `_BUSY_S`, and begin. Raises sqlite3.OperationalError.
-
-    SQLite's own patience sleeps 1, 2, 5, 10 ... 100 ms between tries: where several processes commit within a
-    millisecond each, it sleeps through everybody else's turns.
-    """
-    deadline = time.monotonic() + _BUSY_S
-    while True:
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as exc:
-            if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(_TURN_S)
-        else:
-            return
-
-
 def _begin_on_sqlite(connection: Connection) -> None:
-    reading = connection.get_execution_options().get(READING, False)
-    # set every time: the pool hands the same connection to readers and to writers
-    connection.exec_driver_sql(f"PRAGMA query_only={'ON' if reading else 'OFF'}")
-    # a writer's patience is `begin_immediate`'s: SQLite's own would sleep before that is ever asked
-    connection.exec_driver_sql(f"PRAGMA busy_timeout={_BUSY_S * 1000 if reading else 0}")
+    reading = bool(connection.get_execution_options().get(READING, False))
+    if connection.info.get(READING) is not reading:  # the pool hands the same connection to readers and to writers
+        connection.exec_driver_sql(f"PRAGMA query_only={'ON' if reading else 'OFF'}")
+        # a writer's patience is `begin_immediate`'s: SQLite's own would sleep before that is ever asked
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_S * 1000 if reading else 0}")
+        connection.info[READING] = reading
     if reading:
         connection.exec_driver_sql("BEGIN")
     else:
-        begin_immediate(cast("sqlite3.Connection", connection.connection.dbapi_connection))
+        begin_immediate(cast("LedgerConnection", connection.connection.dbapi_connection))
 
 
 def check_server(connection: Connection) -> None:

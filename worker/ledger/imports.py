@@ -1,11 +1,13 @@
 """Imports: which file was read into which campaign, and how far. Moved on in the transaction of each chunk."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from worker.ledger.schema import imports
+from worker.ledger.schema import campaigns, imports
 from worker.ledger.sql import insert
 
 
@@ -45,7 +47,28 @@ def advance(connection: Connection, import_id: int, rows_done: int, added: tuple
     return connection.execute(sa.update(imports).where(mine).values(further)).rowcount == 1
 
 
-def finish(connection: Connection, import_id: int, at_us: int) -> None:
-    """Record that no rows are left; the first time stays."""
+def finish(connection: Connection, import_id: int, at_us: int) -> bool:
+    """Record that no more rows are read; the first time stays. False where it had been finished before."""
     mine = sa.and_(imports.c.id == import_id, imports.c.finished_at.is_(None))
-    connection.execute(sa.update(imports).where(mine).values(finished_at=at_us))
+    return connection.execute(sa.update(imports).where(mine).values(finished_at=at_us)).rowcount == 1
+
+
+def source(import_id: int) -> str:
+    """The source of the signatures that came with this import."""
+    return f"import:{import_id}"
+
+
+def exists(connection: Connection, import_id: int) -> bool:
+    """Whether there is an import of this number."""
+    return connection.execute(sa.select(imports.c.id).where(imports.c.id == import_id)).first() is not None
+
+
+def listed(connection: Connection, limit: int, before: int | None = None) -> Sequence[Any]:
+    """Up to `limit` imports, the newest first, each row with its campaign's slug; `before` is the last one seen."""
+    wanted = (
+        sa.select(imports, campaigns.c.slug)
+        .join(campaigns, campaigns.c.id == imports.c.campaign_id)
+        .order_by(imports.c.id.desc())
+        .limit(limit)
+    )
+    return connection.execute(wanted if before is None else wanted.where(imports.c.id < before)).all()

@@ -1,4 +1,7 @@
-"""When an unconfirmed signature is looked at next: to be reminded of, once, and then to lapse."""
+"""When a signature that was never confirmed is looked at next: to be reminded of, once, and then to lapse.
+
+One that ended without having been confirmed stays here until then, so that its signer is erased too.
+"""
 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
@@ -11,7 +14,7 @@ from worker.ledger.schema import campaigns, lapses, signatures
 
 
 class Due(NamedTuple):
-    """An unconfirmed signature whose time has come."""
+    """A signature never confirmed, whose time has come."""
 
     signature_id: int
     campaign: str
@@ -43,6 +46,18 @@ def reminded(connection: Connection, signature_id: int, next_us: int) -> bool:
     return connection.execute(sa.update(lapses).where(mine).values(reminded=True, next_at=next_us)).rowcount == 1
 
 
+def again(connection: Connection, signature_ids: Collection[int], next_us: int) -> None:
+    """Look at these anew, as if they had just been signed: their notices were held back until now."""
+    mine = lapses.c.signature_id.in_(signature_ids)
+    connection.execute(sa.update(lapses).where(mine).values(reminded=False, next_at=next_us))
+
+
+def is_due(connection: Connection, signature_id: int, at_us: int) -> bool:
+    """Whether its time has come, seen by who holds the signature's lock."""
+    mine = sa.and_(lapses.c.signature_id == signature_id, lapses.c.next_at <= at_us)
+    return connection.execute(sa.select(lapses.c.signature_id).where(mine)).first() is not None
+
+
 def forget(connection: Connection, signature_ids: Collection[int]) -> None:
-    """They are unconfirmed no longer."""
+    """They were confirmed, or are erased."""
     connection.execute(sa.delete(lapses).where(lapses.c.signature_id.in_(signature_ids)))

@@ -163,9 +163,12 @@ def cancel_notices(connection: Connection, signature_ids: Collection[int], reaso
 
 
 def unclaim(connection: Connection, signature_id: int) -> None:
-    """Take claimed letters of a signature out of their rounds' hands: what they are made from has changed."""
-    mine = (letters.c.signature_id == signature_id, letters.c.state == State.CLAIMED)
-    _moved(connection, _locked(connection, *mine), State.QUEUED, {})
+    """Take claimed letters of a signature out of their rounds' hands: what they are made from has changed.
+
+    Those that wait are locked with them, or a round could claim one before the change is committed, and read the old.
+    """
+    found = _locked(connection, letters.c.signature_id == signature_id, letters.c.state.in_(NOT_SENT))
+    _moved(connection, [row for row in found if row.state == State.CLAIMED], State.QUEUED, {})
 
 
 def hold(connection: Connection, signature_id: int, reason: str) -> int:
@@ -176,11 +179,15 @@ def hold(connection: Connection, signature_id: int, reason: str) -> int:
     return len(found)
 
 
-def release(connection: Connection, signature_id: int, reason: str, at_us: int) -> int:
-    """Queue the letters of a signature that are held for this very reason, due now. Returns how many."""
+def release(connection: Connection, signature_id: int, reason: str, due_us: int) -> int:
+    """Queue the letters of a signature that are held for this very reason, due at `due_us` or as late as they were.
+
+    Returns how many.
+    """
     mine = (letters.c.signature_id == signature_id, letters.c.state == State.HELD, letters.c.reason == reason)
     found = _locked(connection, *mine)
-    _moved(connection, found, State.QUEUED, {"reason": "looked at", "due_at": at_us})
+    due = sa.case((letters.c.due_at > due_us, letters.c.due_at), else_=due_us)
+    _moved(connection, found, State.QUEUED, {"reason": "looked at", "due_at": due})
     return len(found)
 
 

@@ -1,6 +1,7 @@
 """What signers were last written: the reading behind "at most one such notice a day, over all campaigns"."""
 
 from collections.abc import Collection
+from datetime import timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -8,6 +9,11 @@ from sqlalchemy.engine import Connection
 from worker.domain.states import State
 from worker.ledger.letters_write import SIGNER
 from worker.ledger.schema import letters, sendouts, signatures
+
+APART_US = timedelta(days=1) // timedelta(microseconds=1)
+"""One address is sent its notices so far apart."""
+
+_MOMENT = sa.case((letters.c.ended_at > letters.c.due_at, letters.c.ended_at), else_=letters.c.due_at)
 
 
 def latest(connection: Connection, signer_ids: Collection[int]) -> dict[int, int]:
@@ -17,9 +23,8 @@ def latest(connection: Connection, signer_ids: Collection[int]) -> dict[int, int
     """
     if not signer_ids:
         return {}
-    moment = sa.case((letters.c.ended_at > letters.c.due_at, letters.c.ended_at), else_=letters.c.due_at)
     wanted = (
-        sa.select(signatures.c.signer_id, sa.func.max(moment))
+        sa.select(signatures.c.signer_id, sa.func.max(_MOMENT))
         .join(letters, letters.c.signature_id == signatures.c.id)
         .where(
             signatures.c.signer_id.in_(signer_ids),
@@ -29,6 +34,15 @@ def latest(connection: Connection, signer_ids: Collection[int]) -> dict[int, int
         .group_by(signatures.c.signer_id)
     )
     return dict(connection.execute(wanted).all())
+
+
+def free_at(connection: Connection, signer_id: int, at_us: int) -> int:
+    """From when on a notice that is held may be sent: now, or a day after this signer's last one that is not held."""
+    mine = sa.and_(signatures.c.signer_id == signer_id, letters.c.addressee == SIGNER, letters.c.state != State.HELD)
+    counts = sa.or_(letters.c.state != State.CANCELLED, letters.c.attempts > 0)
+    joined = letters.join(signatures, signatures.c.id == letters.c.signature_id)
+    last = connection.execute(sa.select(sa.func.max(_MOMENT)).select_from(joined).where(mine, counts)).scalar()
+    return at_us if last is None else max(at_us, last + APART_US)
 
 
 def made(connection: Connection, signature_id: int) -> list[str]:

@@ -26,6 +26,15 @@ class Review:
     since: int
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A review by itself; `decision` is "" while it is open."""
+
+    reason: str
+    since: int
+    decision: str
+
+
 def begin(connection: Connection, signature_id: int, reason: str, at_us: int) -> None:
     """Let it wait for `reason`; a review that was decided before is opened anew."""
     row = {"signature_id": signature_id, "reason": reason, "since": at_us, "decided_at": None, "decision": ""}
@@ -46,8 +55,26 @@ def waiting(connection: Connection, signature_id: int) -> str:
     return connection.execute(sa.select(reviews.c.reason).where(mine)).scalar() or ""
 
 
-def page(connection: Connection, limit: int, after: tuple[int, int] = (0, 0)) -> Sequence[Review]:
-    """Up to `limit` signatures that wait, longest first; `after` is (since, id) of the last one seen."""
+def waiting_among(connection: Connection, signature_ids: Collection[int], reason: str) -> set[int]:
+    """Those of the signatures that wait for this very reason."""
+    mine = sa.and_(
+        reviews.c.signature_id.in_(signature_ids), reviews.c.decided_at.is_(None), reviews.c.reason == reason
+    )
+    return set(connection.execute(sa.select(reviews.c.signature_id).where(mine)).scalars())
+
+
+def find(connection: Connection, signature_id: int) -> Case | None:
+    """The signature's review, decided or not; None where it never waited."""
+    names = [reviews.c[name] for name in Case.__dataclass_fields__]
+    row = connection.execute(sa.select(*names).where(reviews.c.signature_id == signature_id)).first()
+    return Case(*row) if row else None
+
+
+def page(connection: Connection, limit: int, after: tuple[int, int] = (0, 0), reason: str = "") -> Sequence[Review]:
+    """Up to `limit` signatures that wait (for `reason`, where given), longest first.
+
+    `after` is (since, id) of the last one seen.
+    """
     key = sa.tuple_(reviews.c.since, reviews.c.signature_id)
     wanted = (
         sa.select(
@@ -63,4 +90,6 @@ def page(connection: Connection, limit: int, after: tuple[int, int] = (0, 0)) ->
         .order_by(reviews.c.since, reviews.c.signature_id)
         .limit(limit)
     )
+    if reason:
+        wanted = wanted.where(reviews.c.reason == reason)
     return [Review(*row) for row in connection.execute(wanted)]

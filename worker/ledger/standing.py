@@ -41,11 +41,14 @@ class Standing:
 
 def lock(connection: Connection, signature_id: int) -> Standing | None:
     """Lock the signature and its signer, signer first; None where there is no such signature."""
-    mine = signatures.c.id == signature_id
-    signer_id = connection.execute(sa.select(signatures.c.signer_id).where(mine)).scalar()
-    if signer_id is None:
-        return None
-    _lock_signer(connection, signer_id)
+    return next(iter(lock_many(connection, [signature_id])), None)
+
+
+def lock_many(connection: Connection, signature_ids: Collection[int]) -> Sequence[Standing]:
+    """Lock these signatures and their signers, signers first; those that there are, by rising id."""
+    mine = signatures.c.id.in_(signature_ids)
+    theirs = signers.c.id.in_(sa.select(signatures.c.signer_id).where(mine))
+    connection.execute(sa.select(signers.c.id).where(theirs).order_by(signers.c.id).with_for_update()).all()
     wanted = (
         sa.select(
             signatures.c.id,
@@ -60,12 +63,13 @@ def lock(connection: Connection, signature_id: int) -> Standing | None:
         .join(campaigns, campaigns.c.id == signatures.c.campaign_id)
         .join(pins, pins.c.id == signatures.c.text_id)
         .where(mine)
+        .order_by(signatures.c.id)
         .with_for_update(of=signatures)
     )
-    row = connection.execute(wanted).one()
-    return Standing(
-        row.id, row.campaign_id, row.slug, row.signer_id, bytes(row.person_key), row.hash, row.state, row.language
-    )
+    return [
+        Standing(r.id, r.campaign_id, r.slug, r.signer_id, bytes(r.person_key), r.hash, r.state, r.language)
+        for r in connection.execute(wanted)
+    ]
 
 
 def campaign_slug(connection: Connection, campaign_id: int) -> str:
@@ -111,7 +115,8 @@ def confirm(connection: Connection, signature_id: int, evidence: str, at_us: int
 def end(connection: Connection, signature_ids: Collection[int], state: str, reason: str, at_us: int) -> int:
     """End standing signatures: `state` is `WITHDRAWN` or `ERASED`. Returns how many letters were cancelled.
 
-    The caller holds their locks. Consents end with them. A signature that stands no longer is left as it is.
+    The caller holds their locks. Consents end with them. A signature that stands no longer is left as it is. One that was
+    never confirmed is still watched (see `lapses`), so that in time its signer is erased.
     """
     if not signature_ids:
         return 0
@@ -119,15 +124,17 @@ def end(connection: Connection, signature_ids: Collection[int], state: str, reas
     connection.execute(sa.update(signatures).where(mine).values(state=state, ended_at=at_us))
     given = sa.and_(consents.c.signature_id.in_(signature_ids), consents.c.withdrawn_at.is_(None))
     connection.execute(sa.update(consents).where(given).values(withdrawn_at=at_us))
-    lapses.forget(connection, signature_ids)
+    if state == ERASED:
+        lapses.forget(connection, signature_ids)
     reviews.decide(connection, signature_ids, reviews.ENDED, at_us)
     return letters_write.cancel(connection, signature_ids, reason, at_us)
 
 
 def others(connection: Connection, found: Standing) -> bool:
-    """Whether this signature's signer has another one, of whatever state."""
+    """Whether this signature's signer has another one that stands, or was confirmed once."""
     mine = sa.and_(signatures.c.signer_id == found.signer_id, signatures.c.id != found.id)
-    return connection.execute(sa.select(signatures.c.id).where(mine).limit(1)).first() is not None
+    counts = sa.or_(signatures.c.state.in_(STANDING), signatures.c.confirmed_at.is_not(None))
+    return connection.execute(sa.select(signatures.c.id).where(mine, counts).limit(1)).first() is not None
 
 
 def erase(connection: Connection, signer_id: int, at_us: int) -> tuple[Sequence[int], int] | None:

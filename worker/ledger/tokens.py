@@ -12,7 +12,7 @@ A token belongs to one signature, and so to one address, one campaign and one te
 
 import re
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -20,6 +20,7 @@ from typing import Literal
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from worker.ledger.bulk import insert_rows
 from worker.ledger.keys import Keys, token_aad
 from worker.ledger.schema import campaigns, signatures, signers, tokens
 
@@ -30,6 +31,7 @@ VALID_FOR = timedelta(days=7)
 """How long a confirmation link may be followed where the settings say nothing else."""
 
 FOR_GOOD_US = 2**62
+_COLUMNS = ("hash", "signature_id", "sealed")
 _BYTES = 20
 _FORM = re.compile(r"[A-Za-z0-9_-]{27}\Z")
 
@@ -46,19 +48,25 @@ class Token:
 
 
 def issue(
-    connection: Connection, keys: Keys, kind: Kind, signature_id: int, wrapped_key: bytes, at_us: int, until_us: int
+    connection: Connection, keys: Keys, kind: Kind, whose: Sequence[tuple[int, bytes]], at_us: int, until_us: int
 ) -> None:
-    """Make a token for a signature. It is not given out here: its notice carries it, `reveal` opens the sealed copy."""
-    token = secrets.token_urlsafe(_BYTES)
-    row = {
-        "hash": keys.token_hash(token),
-        "signature_id": signature_id,
-        "kind": kind,
-        "sealed": keys.seal(wrapped_key, {"token": token}, token_aad(signature_id)),
-        "made_at": at_us,
-        "expires_at": until_us,
-    }
-    connection.execute(sa.insert(tokens), row)
+    """Make a token for each signature; `whose` are their numbers, each with its signer's wrapped key.
+
+    Tokens are not given out here: a notice carries each, `reveal` opens the sealed copy.
+    """
+    rows = [
+        (keys.token_hash(token), number, _seal(keys, wrapped, token, number)) for number, wrapped, token in _made(whose)
+    ]
+    insert_rows(connection, tokens, _COLUMNS, rows, kind=kind, made_at=at_us, expires_at=until_us)
+
+
+def _made(whose: Sequence[tuple[int, bytes]]) -> Iterator[tuple[int, bytes, str]]:
+    for number, wrapped in whose:
+        yield number, wrapped, secrets.token_urlsafe(_BYTES)
+
+
+def _seal(keys: Keys, wrapped: bytes, token: str, number: int) -> bytes:
+    return keys.seal(wrapped, {"token": token}, token_aad(number))
 
 
 def find(connection: Connection, keys: Keys, token: str, kinds: Collection[Kind] = (CONFIRM,)) -> Token | None:
@@ -73,6 +81,12 @@ def find(connection: Connection, keys: Keys, token: str, kinds: Collection[Kind]
     )
     row = connection.execute(wanted).first()
     return Token(bytes(row.hash), row.signature_id, row.expires_at, row.kind, row.slug) if row else None
+
+
+def renew(connection: Connection, signature_ids: Collection[int], until_us: int) -> None:
+    """Let the confirmation tokens of these signatures be followed until then: they were held back until now."""
+    mine = sa.and_(tokens.c.signature_id.in_(signature_ids), tokens.c.kind == CONFIRM)
+    connection.execute(sa.update(tokens).where(mine).values(expires_at=until_us))
 
 
 def use(connection: Connection, token: Token, at_us: int) -> None:

@@ -43,16 +43,24 @@ SLACK_US = 11 * SECOND_US
 class Pacer:
     """Asks Redis at `client` for the ledger `ledger_id`. Belongs to one event loop, as its client does.
 
-    `clock` measures the life of grants. `redis_clock` (microseconds) replaces the server's clock: for tests only.
-    Every method raises PacingAway if Redis cannot be asked.
+    `clock` measures the life of grants. `windows` (seconds, of `WINDOWS_S`) are those that grants count in: fewer cost
+    less of Redis, and a limit on another window would see nothing. `redis_clock` (microseconds) replaces the server's
+    clock: for tests only. Every method raises PacingAway if Redis cannot be asked.
     """
 
     def __init__(
-        self, client: "RedisClient", ledger_id: str, clock: Clock, *, redis_clock: Callable[[], int] | None = None
+        self,
+        client: "RedisClient",
+        ledger_id: str,
+        clock: Clock,
+        *,
+        windows: Sequence[int] = WINDOWS_S,
+        redis_clock: Callable[[], int] | None = None,
     ) -> None:
         self._client = client
         self._clock = clock
         self._prefix = _prefix(ledger_id)
+        self._windows = list(windows)
         self._script = Script(client, self._prefix, redis_clock)
 
     async def ask(self, wants: Sequence[Want]) -> list[Grant | Wait]:
@@ -68,7 +76,9 @@ class Pacer:
         chosen = [kinds.get(id(w.limits)) or kinds.setdefault(id(w.limits), table.kind(w.limits)) for w in wants]
         until = self._clock.monotonic() + GRANT_LIFE_S  # from before the request: an answer that dawdles lives shorter
         limits = table.limits
-        epoch, batch, at_us, answers = await self._script.run("ask", {**table.sent(), "wants": chosen})
+        epoch, batch, at_us, answers = await self._script.run(
+            "ask", {**table.sent(), "wants": chosen, "windows": self._windows}
+        )
         return [
             Wait(want.letter, wait / SECOND_US, limits[limit - 1].key)
             if limit

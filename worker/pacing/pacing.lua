@@ -12,8 +12,8 @@ ARGV[3]  empty: the server's own clock counts. Only tests put a time (microsecon
 
 A window is a hash `<prefix>w:<epoch>:<seconds>:<key>`: slot number -> letters granted in that slot. A slot is 1/60 of
 the window; it counts until its end is older than the window + GRACE, which is how long a grant may lie unused before
-its content is written. Every grant counts in all of WINDOWS, asked or not, so that a limit whose window is changed
-finds its counts there.
+its content is written. Every grant counts in all of WINDOWS (or those that the asker names), asked or not, so that a limit
+whose window is changed finds its counts there.
 Window keys are made here and not passed in KEYS because the epoch in their names must be read in the same breath: one
 server, no Redis Cluster.
 
@@ -167,7 +167,7 @@ local function take(kind, limits)
   end
 end
 
--- {keys: [name], limits: [[key, window, count]], kinds: [[limit]], wants: [kind]}
+-- {keys: [name], limits: [[key, window, count]], kinds: [[limit]], wants: [kind], windows: [seconds]}
 -- -> {'ok', epoch, batch, time, {wait, limit, wait, limit, ...}}, a wait of 0 being a grant
 local function ask()
   local keys = named(arg.keys)
@@ -183,7 +183,7 @@ local function ask()
   end
   if not granted then return {'ok', epoch, 0, now, answers} end
   for _, key in ipairs(keys) do
-    for _, window in ipairs(key.taken > 0 and WINDOWS or {}) do
+    for _, window in ipairs(key.taken > 0 and (arg.windows or WINDOWS) or {}) do
       add(name_of(epoch, window, key.name), window, math.floor(now / width(window)), key.taken)
     end
   end

@@ -5,7 +5,6 @@ reads it, the routes. Whatever goes wrong ends as a page in words, or as a probl
 """
 
 import contextlib
-import logging
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI, Request, Response
@@ -17,14 +16,13 @@ from worker.domain.errors import BadInput, Failed, LettershopError, RefusedBySta
 from worker.web.access_log import AccessLog
 from worker.web.headers import Headers
 from worker.web.hygiene import Hygiene, Site
+from worker.web.last_resort import LastResort
 from worker.web.origins import Origins
 from worker.web.routes import api, assets, campaign, confirm, links, privacy, problems, rehearsal, signer
 from worker.web.shop import Shop
 
 RETRY_S = "30"
 _STATUS: dict[type[LettershopError], int] = {BadInput: 400, RefusedByState: 409, Failed: 503}
-
-log = logging.getLogger("lettershop.web")
 
 
 def make_app(shop: Shop) -> FastAPI:
@@ -46,6 +44,7 @@ def make_app(shop: Shop) -> FastAPI:
     site = Site(settings.base_url, loopback=settings.mode == "rehearsal")
     origins = Origins(shop.home.campaigns)
     # the last one added is the outermost
+    app.add_middleware(LastResort, answer=lambda scope: _refusal(shop, scope, 500))
     app.add_middleware(
         Hygiene, site=site, allowed=origins.may_write, on_error=lambda scope, status: _refusal(shop, scope, status)
     )
@@ -68,14 +67,9 @@ def _answer_errors(app: FastAPI, shop: Shop) -> None:
         assert isinstance(exc, RequestValidationError)
         return problems.invalid(shop, request, exc)
 
-    async def fault(request: Request, exc: Exception) -> Response:
-        log.error("a fault of ours", exc_info=exc)  # told without its message: see serve.Discreet
-        return problems.answer(shop, request, 500, "")
-
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(LettershopError, ours)
     app.add_exception_handler(RequestValidationError, unreadable)
-    app.add_exception_handler(Exception, fault)
 
 
 def _refusal(shop: Shop, scope: Scope, status: int) -> Response:

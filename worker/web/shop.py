@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from worker.domain.campaign import Campaign
 from worker.domain.clock import Clock, SystemClock
 from worker.domain.errors import BadInput
+from worker.domain.limits import Rate
 from worker.intake import Intake
 from worker.intake.own_page import OwnPages
 from worker.ledger.book import Ledger
@@ -68,10 +69,12 @@ def networks_of(home: Home) -> Networks:
         raise BadInput(f"config/lettershop.toml: web.trusted_proxies: {exc}") from exc
 
 
-def shop_of(home: Home, ledger: Ledger, intake: Intake, clock: Clock) -> Shop:
-    """A shop on an open ledger. Dials nothing."""
+def shop_of(home: Home, ledger: Ledger, intake: Intake, clock: Clock, redis_url: str = "") -> Shop:
+    """A shop on an open ledger. Dials nothing. `redis_url`: where limits are counted, "" for the home's pacing Redis."""
     key = ledger.keys.form_key
-    pacer = form_pacer(connect(pacing_url(home)), ledger.ledger_id, clock)
+    rates = home.settings.form
+    windows = sorted({rate.window_s for rate in vars(rates).values() if isinstance(rate, Rate)})
+    pacer = form_pacer(connect(redis_url or pacing_url(home)), ledger.ledger_id, clock, windows)
     door = Door(pacer, clock)
     return Shop(
         home=home,
@@ -85,6 +88,6 @@ def shop_of(home: Home, ledger: Ledger, intake: Intake, clock: Clock) -> Shop:
         networks=networks_of(home),
         stamps=Stamps(key),
         pacer=pacer,
-        limits=FormLimits(door, home.settings.form, key, clock),
+        limits=FormLimits(door, rates, key, clock),
         challenges=Challenges(key, door, clock),
     )

@@ -10,18 +10,23 @@ import sqlalchemy as sa
 
 from tests.integration.intake.scene import (
     NOON,
+    OFFICES,
     ROOT,
     campaign,
     child,
+    letters_of,
     make_intake,
     person,
     rows,
     signature_row,
     standing,
+    token_of,
 )
+from tests.integration.intake.travel import DAY, DAY_US, linked, mail, page_token
 from worker.domain.errors import BadInput, Failed, RefusedByState
-from worker.intake import Progress, Tally, import_file
+from worker.intake import Intake, Progress, Tally, import_file
 from worker.intake.bulk import chunk_size
+from worker.intake.own_page import OwnPages
 from worker.ledger import counts
 from worker.ledger.book import Ledger
 from worker.ledger.keys import Keys
@@ -53,7 +58,7 @@ def test_a_file_is_imported_with_its_rejected_rows_beside_it(ledger: Ledger, led
     intake = make_intake(ledger, ledger_keys)
     report = import_file(intake, "library", file, evidence="paper lists", progress=told.append)
     assert report.tally == Tally(accepted=5, repeated=1, rejected=3, letters=15)
-    assert (report.letters, report.finished_before) == (15, False)
+    assert (report.number, report.letters, report.finished_before) == (1, 15, False)
     assert told[-1].bytes_done == told[-1].size == file.stat().st_size
     assert report.rejected_file == tmp_path / "people.csv.rejected.csv"
     assert stat.S_IMODE(report.rejected_file.stat().st_mode) == 0o600
@@ -88,7 +93,7 @@ def test_importing_again_changes_nothing(ledger: Ledger, ledger_keys: Keys, tmp_
     intake.withdraw(1)
     again = import_file(intake, "library", file, evidence="e")
     assert again.finished_before
-    assert (again.tally.accepted, again.letters) == (3, 0)
+    assert (again.number, again.tally.accepted, again.letters) == (first.number, 3, 0)
     assert first.tally.rows == again.tally.rows
     assert standing(ledger) == {"confirmed": 2, "withdrawn": 1}
     with pytest.raises(RefusedByState, match="other evidence"):
@@ -183,3 +188,43 @@ def test_a_list_of_rejected_rows_that_cannot_be_written_stops_the_import(
     assert not (tmp_path / "elsewhere").exists()
     report = import_file(intake, "library", file, evidence="e")
     assert (report.tally.accepted, report.tally.rejected) == (1, 1)
+
+
+# -- notices, and letters that wait ------------------------------------------------------------------------------------
+@pytest.fixture
+def paged(ledger: Ledger, ledger_keys: Keys) -> Intake:
+    """A door to a campaign that has pages for its signers."""
+    return make_intake(ledger, ledger_keys, linked(), linked("park"))
+
+
+def test_each_signer_is_told_at_once_and_their_letters_wait(
+    ledger: Ledger, ledger_keys: Keys, paged: Intake, tmp_path: Path
+) -> None:
+    report = import_file(paged, "library", written(tmp_path, 3), evidence="e", wait=DAY)
+    assert report.letters == 9  # letters to offices; notices are not counted among them
+    for number in (1, 2, 3):
+        made = letters_of(ledger, number)
+        (notice,) = (each for each in made if each["addressee"] == "signer")
+        assert (notice["sendout"], notice["state"], notice["due_at"]) == ("imported-1", "queued", notice["made_at"])
+        offices = [each for each in made if each["addressee"] != "signer"]
+        assert {(each["state"], each["due_at"] - each["made_at"]) for each in offices} == {("queued", DAY_US)}
+        assert {each["reason"] for each in offices} == {"imported"}
+        assert OwnPages(paged).read(page_token(ledger, ledger_keys, number)).state == "confirmed"
+
+
+def test_without_pages_nobody_is_told_and_without_a_wait_letters_are_due(
+    ledger: Ledger, ledger_keys: Keys, tmp_path: Path
+) -> None:
+    import_file(make_intake(ledger, ledger_keys), "library", written(tmp_path, 1), evidence="e")
+    assert {each["addressee"]: each["due_at"] - each["made_at"] for each in letters_of(ledger, 1)} == dict.fromkeys(
+        OFFICES, 0
+    )
+
+
+def test_who_asked_for_quiet_is_imported_and_not_told(
+    ledger: Ledger, ledger_keys: Keys, paged: Intake, tmp_path: Path
+) -> None:
+    signed = paged.sign("park", person(1))
+    OwnPages(paged).never(token_of(ledger, ledger_keys, signed.signature))
+    assert import_file(paged, "library", written(tmp_path, 3), evidence="e").letters == 9
+    assert mail(ledger) == [("confirm-1", "cancelled"), ("imported-1", "queued"), ("imported-1", "queued")]

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from tests.fixtures.postgres import PostgresServer
 from worker.domain.errors import Failed
 from worker.ledger import engine as doors
+from worker.ledger import turn
 from worker.ledger.book import Ledger, reachable
 from worker.ledger.engine import raw_connection
 from worker.ledger.keys import Keys
@@ -92,7 +93,7 @@ def test_a_full_disk_says_so_and_recovers_by_itself(on_sqlite: Ledger, tmp_path:
 def test_a_ledger_that_another_holds_is_busy(
     on_sqlite: Ledger, ledger_keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doors, "_BUSY_S", 0.05)
+    monkeypatch.setattr(turn, "BUSY_S", 0.05)
     holder = raw_connection(on_sqlite.url)
     holder.execute("BEGIN IMMEDIATE")
     with Ledger.open(on_sqlite.url, ledger_keys, "rehearsal") as impatient:

@@ -10,6 +10,7 @@ from tests.fixtures.homes import Draft
 from tests.integration.web.api_scene import CAMPAIGN, PROBLEM, SIGN, SITE, an_api
 from worker.domain.errors import Failed
 from worker.ledger import given as given_consents
+from worker.web import api_signing
 from worker.web.campaign_views import version_of
 
 
@@ -217,6 +218,31 @@ def test_a_name_that_is_none(api, name):
     assert list(faults(answer)) == ["Idempotency-Key"]
 
 
+class Hand:
+    """A clock moved by hand."""
+
+    at = 0.0
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+def test_names_are_remembered_for_a_day_and_not_without_end(monkeypatch):
+    clock = Hand()
+    known = api_signing.Requests(clock)
+    assert known.same("library", "one", "ada")
+    assert not known.same("library", "one", "bob")
+    assert known.same("museum", "one", "bob"), "each campaign by itself"
+    clock.at += 86_399
+    assert not known.same("library", "one", "bob")
+    clock.at += 1
+    assert known.same("library", "one", "bob")
+    monkeypatch.setattr(api_signing, "_MOST", 10)
+    for n in range(50):
+        assert known.same("library", f"name {n}", "ada")
+    assert len(known._known) == 10
+
+
 # -- the limits
 def test_who_sends_too_many_is_asked_to_wait(draft, ledger):
     with an_api(draft, ledger, LETTERSHOP_FORM__PER_ADDRESS="8/h") as api:  # alone, a process allows a quarter
@@ -224,7 +250,9 @@ def test_who_sends_too_many_is_asked_to_wait(draft, ledger):
         assert [api.post(SIGN, given).status_code for _ in range(2)] == [202, 202]
         answer = api.post(SIGN, given)
         problem(answer, 429)
-        assert 0 < int(answer.headers["retry-after"]) <= 3600 * 13 / 12 + 1, "the hour, and the part of one that a process rounds up by"
+        assert 0 < int(answer.headers["retry-after"]) <= 3600 * 13 / 12 + 1, (
+            "the hour, and the part of one that a process rounds up by"
+        )
         assert api.post(SIGN, api.person(2)).status_code == 202
 
 

@@ -89,7 +89,9 @@ def test_a_text_that_must_not_be_written(fast, field, nasty):
     assert "evil" not in answer.text
 
 
-@pytest.mark.parametrize("nasty", ["nul", "lone surrogate", "right-to-left override", "isolate", "noncharacter", "long"])
+@pytest.mark.parametrize(
+    "nasty", ["nul", "lone surrogate", "right-to-left override", "isolate", "noncharacter", "long"]
+)
 @pytest.mark.parametrize("field", ["comment", "evidence", "consents", "offices_left_out"])
 def test_a_text_that_must_not_be_kept(fast, field, nasty):
     text = NASTY[nasty]

@@ -70,9 +70,9 @@ def test_each_scope_by_itself(api):
         "read": lambda key: api.get(f"/api/v1/signatures/{number}", headers=key),
         "withdraw": lambda key: api.post(f"/api/v1/signatures/{number}/withdraw", headers=key),
     }
-    for held in doors:
+    for held, door in doors.items():
         key = api.key(*(scope for scope in doors if scope != held), name=f"all-but-{held}")
-        answer = doors[held](key)
+        answer = door(key)
         assert f"lacks the scope {held}" in problem(answer, 403)["detail"]
         assert f'error="insufficient_scope", scope="{held}"' in answer.headers["www-authenticate"]
     for scope, door in doors.items():

@@ -45,9 +45,24 @@ def test_a_mail_reader_may_move_and_flag_a_message(maildir, tmp_path):
     assert [stored.name for stored in maildir.messages()] == [name]
 
 
-def test_an_unknown_name(maildir):
-    with pytest.raises(FileNotFoundError, match="no message 'nothing'"):
-        maildir.read("nothing")
+@pytest.mark.parametrize(
+    "name",
+    ["nothing", "", "..", "../envelopes/x", "1.M000000R00.sink/../x", "1.M000000R00.sink\n", "1.M000000R00.sink\0"],
+)
+def test_an_unknown_name(maildir, name):
+    with pytest.raises(FileNotFoundError, match="the sink has no message "):
+        maildir.read(name)
+
+
+def test_the_latest_names_page_by_page(maildir, tmp_path):
+    names = [maildir.store(LETTER, "a@b.example", ["c@d.example"], Fixed()) for _ in range(5)]
+    (tmp_path / "sink" / "new" / names[1]).rename(tmp_path / "sink" / "cur" / f"{names[1]}:2,S")
+    (tmp_path / "sink" / "new" / ".not-a-message").write_bytes(b"")
+    assert maildir.names(2) == [names[4], names[3]]
+    assert maildir.names(2, before=names[3]) == [names[2], names[1]]
+    assert maildir.names(10, before=names[2]) == [names[1], names[0]]
+    assert maildir.names(10, before=names[0]) == []
+    assert Maildir(tmp_path / "none").names(10) == []
 
 
 def test_half_written_files_are_no_messages_and_go_at_the_next_start(maildir, tmp_path):

@@ -43,6 +43,7 @@ def make_real(draft):
         text = (draft.root / name).read_text().replace("town-library.example", "town-library.test")
         draft.write(name, text.replace("sampleton.example", "sampleton.test"))
     draft.edit(SETTINGS, "# allow_test_domains = false", "allow_test_domains = true")
+    draft.edit(SETTINGS, '# url = ""\n# host', 'url = "https://letters.library.test"\n# host')
     draft.edit(SETTINGS, "[rehearsal]", '[[relays]]\nname = "main"\nhost = "smtp.library.test"\n[rehearsal]')
     with_keys(draft)
 
@@ -164,6 +165,59 @@ def test_a_confirmation_link_in_clear(draft):
     assert errors(draft, live=True) == [f"error: {LIBRARY}:22: confirm_link carries a secret; use https://"]
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("", "web.url is not set; enter the address of the pages, beginning with https://"),
+        (
+            "http://letters.library.test",
+            "web.url: http://letters.library.test is in clear, and its links carry secrets; use https://",
+        ),
+        (
+            "https://letters.example",
+            "web.url: https://letters.example is a placeholder; enter the real address of the pages",
+        ),
+    ],
+)
+def test_live_asks_for_an_address_of_the_pages_that_keeps_secrets(draft, url, said):
+    make_real(draft)
+    draft.edit(SETTINGS, 'url = "https://letters.library.test"', f'url = "{url}"')
+    (line,) = errors(draft, live=True)  # told once, not for each campaign's links
+    assert line.startswith(f"error: {SETTINGS}:")
+    assert line.endswith(f": {said}")
+    assert not [each for each in found(draft) if "web.url" in each]  # rehearsal serves http on this machine
+
+
+@pytest.mark.parametrize(
+    ("first", "end", "said"),
+    [
+        ("[page.en]", "[form]", "the page has no words for language 'en'; write [page.en]"),
+        ("[privacy.en]", "[consent]", "the privacy page has no words for language 'en'; write [privacy.en]"),
+        ("minimum_age = ", "comment = ", "no minimum age is stated; set form.minimum_age"),
+    ],
+)
+def test_live_asks_for_what_a_visitor_must_read(draft, first, end, said):
+    make_real(draft)
+    text = (draft.root / LIBRARY).read_text()
+    draft.write(LIBRARY, text[: text.index(first)] + text[text.index(end) :])
+    (line,) = errors(draft, live=True)
+    assert line.startswith(f"error: {LIBRARY}")
+    assert line.endswith(said)
+    assert errors(draft) == []
+    assert [each for each in found(draft) if each.startswith("warning") and each.endswith(said)]
+
+
+def test_colours_that_cannot_be_read(draft):
+    draft.edit(LIBRARY, "[consent]", '[look]\naccent = "#777777"\naccent_dark = "#333333"\n\n[consent]')
+    lines = [line for line in found(draft) if "look." in line]
+    assert [line.split(": ")[2] for line in lines] == ["look.accent", "look.accent_dark"]
+    assert all(line.startswith(f"warning: {LIBRARY}:") for line in lines)
+    assert "#777777 on the page's #f8f6f1 has a contrast of 4.1; 4.5 is needed" in lines[0]
+    draft.edit(LIBRARY, "#777777", "#0b57a4")
+    draft.edit(LIBRARY, "#333333", "#8ab4f8")
+    assert not [line for line in found(draft) if "look." in line]
+
+
 # -- templates and rules
 
 
@@ -193,6 +247,28 @@ def test_a_notices_fault_is_told_once_for_all_campaigns(draft):
     assert len(lines) == 1
     assert lines[0].startswith("error: templates/notices/en/confirm.txt:14: ")
     assert "tokn" in lines[0]
+
+
+def test_a_notice_that_shows_what_was_typed_before_anybody_confirmed_it(draft):
+    draft.edit("templates/notices/en/confirm.txt", "{{ token }}", "{{ token }} {{ signer.name }}")
+    (line,) = errors(draft)
+    assert line.startswith("error: templates/notices/en/confirm.txt:14: signer: ")
+    draft.edit("templates/notices/en/confirm.txt", " {{ signer.name }}", "")
+    draft.edit("templates/notices/en/page.txt", "{{ link }}", "{{ link }} {{ signer.name }}")
+    assert errors(draft) == []
+
+
+def test_a_fault_in_a_notice_of_another_language_names_the_file_that_is_there(draft):
+    draft.edit(LIBRARY, 'languages = ["en"]', 'languages = ["en", "ga"]')
+    text = (draft.root / LIBRARY).read_text()
+    start, end = text.index("goals = ["), text.index("[sender]")
+    draft.write(LIBRARY, text[:start] + text[end:] + '\n[goals]\nen = ["One."]\nga = ["A haon."]\n')
+    for path in (draft.root / "templates/town-library/en").iterdir():
+        draft.write(f"templates/town-library/ga/{path.name}", path.read_text())
+    draft.edit("templates/notices/en/page.txt", "{{ link }}", "{{ lnk }}")
+    lines = errors(draft)
+    assert len(lines) == 1
+    assert lines[0].startswith("error: templates/notices/en/page.txt:")
 
 
 def test_reply_rules_that_are_missing_or_broken(draft):

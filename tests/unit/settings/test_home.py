@@ -61,7 +61,7 @@ def test_what_a_campaign_holds(draft):
     campaign = draft.load().campaigns["town-library"]
     assert campaign.sender.pattern == "{signer} via {campaign}"
     assert campaign.default_language == "en"
-    assert set(campaign.notices) == {"confirm"}
+    assert set(campaign.notices) == {"confirm", "page", "imported"}
     assert campaign.text.wordings["en"].subject == "Please keep the library in Market Street open"
     assert len(campaign.text.wordings["en"].goals) == 3
     assert campaign.in_doubt == "ask"

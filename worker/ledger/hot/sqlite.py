@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from worker.ledger.engine import STATEMENTS, begin_immediate
+from worker.ledger.engine import STATEMENTS
 from worker.ledger.hot import sql
 from worker.ledger.hot.database import Database, Group, batched, end_columns, landing, mark_columns
 from worker.ledger.hot.values import Outcome, Start
+from worker.ledger.turn import LedgerConnection, begin_immediate
 
 TOGETHER: Final = 32
 """Rows in one statement: a longer group takes several, so that few enough texts are in use to stay prepared."""
@@ -28,7 +29,7 @@ class SqliteDatabase(Database):
 
     errors = (sqlite3.Error,)
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: LedgerConnection) -> None:
         super().__init__()
         self._connection = connection
         self._cursor = connection.cursor()

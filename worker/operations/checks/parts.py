@@ -22,6 +22,7 @@ def check_parts(question: Question) -> Iterator[Finding]:
     yield from _ledger(question)
     yield from _fleet(question)
     yield from _relays(question)
+    yield from _web(question)
     yield from _secret_files(question)
 
 
@@ -123,6 +124,20 @@ def _relays(question: Question) -> Iterator[Finding]:
                 f"relay {relay.name}: of a rate per second about a sixth is reached, so that no single second has more;"
                 f' where the provider counts minutes, write "{60 * relay.rate.count}/min"',
             )
+
+
+def _web(question: Question) -> Iterator[Finding]:
+    """Where supporters see the pages: its links carry secrets, and stand in mail that cannot be taken back."""
+    settings = question.home.settings
+    place, url = question.at(SETTINGS, "web", "url"), settings.web.url
+    if not question.live:
+        return
+    if not url:
+        yield question.error(place, "web.url is not set; enter the address of the pages, beginning with https://")
+    elif not url.startswith("https://"):
+        yield question.error(place, f"web.url: {url} is in clear, and its links carry secrets; use https://")
+    if is_placeholder(urlsplit(url).hostname or "", allow_test_domains=settings.allow_test_domains):
+        yield question.error(place, f"web.url: {url} is a placeholder; enter the real address of the pages")
 
 
 def _in_clear(question: Question, place: str, relay: Relay) -> Iterator[Finding]:

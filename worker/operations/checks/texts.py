@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 from worker.domain.address_block import block_on, frame_of
 from worker.domain.campaign import Campaign
+from worker.domain.making import CONFIRM
 from worker.operations.checks.finding import Finding, Question
 from worker.rendering import Problem, check_text
+from worker.settings.wordings import notice_language
 
 _LETTER = {"subject": "subject.txt", "text": "letter.txt", "html": "letter.html"}
 _NOTICE = {"subject": "{kind}.subject.txt", "text": "{kind}.txt", "html": "{kind}.html"}
@@ -37,6 +39,7 @@ def _notices(question: Question, campaign: Campaign) -> Iterator[Problem]:
     for kind, text in campaign.notices.items():
 
         def name(_: str, language: str, part: str, kind: str = kind) -> str:
-            return f"templates/notices/{language}/{_NOTICE[part].format(kind=kind)}"
+            folder = notice_language(kind, language, question.home.templates)
+            return f"templates/notices/{folder}/{_NOTICE[part].format(kind=kind)}"
 
-        yield from check_text(text, frame, (), name=name)
+        yield from check_text(text, frame, (), name=name, typed=kind != CONFIRM)

@@ -17,11 +17,12 @@ count never wait for each other's refill.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from worker.domain.clock import Clock
 from worker.pacing import NeedsRefill, Pacer, PacingAway, Settling
+from worker.pacing.values import WINDOWS_S
 
 if TYPE_CHECKING:
     from redis.asyncio.client import Redis as RedisClient
@@ -39,9 +40,9 @@ class Away(Exception):
     """Redis is not to be asked now."""
 
 
-def form_pacer(client: "RedisClient", ledger_id: str, clock: Clock) -> Pacer:
-    """A pacer with windows of its own for the forms of the ledger `ledger_id`."""
-    return Pacer(client, f"{ledger_id}:form", clock)
+def form_pacer(client: "RedisClient", ledger_id: str, clock: Clock, windows: Sequence[int] = WINDOWS_S) -> Pacer:
+    """A pacer of its own for the forms of the ledger `ledger_id`. `windows`: those of its rates, in seconds."""
+    return Pacer(client, f"{ledger_id}:form", clock, windows=windows)
 
 
 class Door:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
 from pydantic import BaseModel
+from pydantic.json_schema import SkipJsonSchema
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
@@ -63,7 +64,7 @@ Office = Annotated[str, Query(description="The id of one of its offices.", max_l
 Number = Annotated[int, Path(description="The signature's id.", ge=1, le=models.LARGEST_ID)]
 Given = Annotated[models.SignatureRequest, Body(openapi_examples=_EXAMPLES)]
 Name = Annotated[
-    str,
+    str | SkipJsonSchema[None],
     Header(
         alias=IDEMPOTENCY,
         description="A name of your own for this request: what comes again with it is never a second signing.",
@@ -76,7 +77,11 @@ Name = Annotated[
 
 def router(shop: Shop) -> APIRouter:
     """Everything under /api/v1, and /api/v1/openapi.json; OPTIONS for the campaigns' own sites."""
-    routes = APIRouter(prefix=PREFIX, route_class=route_class(shop.home.campaigns))
+    routes = APIRouter(
+        prefix=PREFIX,
+        route_class=route_class(shop.home.campaigns),
+        generate_unique_id_function=lambda route: route.name,
+    )
     _add_public(routes, shop)
     _add_held(routes, shop)
 
@@ -204,13 +209,13 @@ class Signing:
     def __init__(self, shop: Shop) -> None:
         self._shop, self._signatures = shop, Signatures(shop)
 
-    async def sign(self, request: Request, slug: Slug, given: Given, name: Name = "") -> Response:
+    async def sign(self, request: Request, slug: Slug, given: Given, named: Name = None) -> Response:
         """Record a signature. 202: its signer is asked by mail to confirm, unless that was done before.
 
         With a key and `confirmed` it was confirmed elsewhere: its letters are made at once (201), unless the same
         person had signed or the same request had come (200).
         """
-        key, campaign = key_of(request), _known(self._shop, slug)
+        key, campaign, name = key_of(request), _known(self._shop, slug), named or ""
         if key is None and given.confirmed:
             raise missing("`confirmed` needs an API key with the scope sign")
         if key is None:

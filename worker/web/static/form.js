@@ -39,7 +39,6 @@
         const sheet = new DOMParser().parseFromString(text, "text/html").getElementById("sheet");
         if (!sheet) throw new Error("no sheet");
         document.getElementById("sheet").replaceWith(document.adoptNode(sheet));
-        if (find("language")) find("language").value = sheet.lang;
         fill();
         const status = change.querySelector("[role=status]");
         const office = change.elements.namedItem("office");
