@@ -127,7 +127,7 @@ class Signatures:
             detail = "very many are signing just now: solve the challenge and send the same again with `altcha`"
             url = f"{self._shop.home.settings.base_url}{CHALLENGES}"
             raise Refusal(428, detail, challenge=self._shop.challenges.issue(now), challenge_url=url)
-        return f"over the limit of its {leave.hold}" if leave.hold else ""
+        return leave.held
 
 
 class Requests:

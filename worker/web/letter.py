@@ -91,13 +91,13 @@ class Letters:
     def _view(self, making: Making, office_id: str, *, filled: bool) -> LetterView:
         campaign, frame, block = self._home.campaigns[making.frame.campaign], making.frame, making.office
         assert block is not None
-        name = _samples(making.language)["name"] if filled else making.signer.name
-        sender = frame.sender_pattern.replace("{campaign}", frame.name).replace("{signer}", name)
+        pattern = escape(frame.sender_pattern.replace("{campaign}", frame.name))
+        name = _place("name", making.language) if filled else escape(making.signer.name)
         holder = " ".join(part for part in (block.form, block.holder) if part)
         return LetterView(
             office=office_id,
             language=making.language,
-            sender=sender,
+            sender=pattern.replace("{signer}", name),
             to=", ".join(part for part in (holder, block.title, block.organisation) if part),
             subject=_unmarked(subject_line(making), making.language),
             body=_body(making, filled=filled),
@@ -128,8 +128,13 @@ def _body(making: Making, *, filled: bool) -> Markup:
     """The letter's structure; where it is not signed yet, with places for the visitor's words."""
     html = structure(body_html(making))
     for name, mark in _MARKS.items() if filled else ():
-        html = html.replace(mark, f'<span data-fill="{name}">{escape(_samples(making.language)[name])}</span>')
+        html = html.replace(mark, _place(name, making.language))
     return Markup(html)  # noqa: S704 - cleaned by `structure`
+
+
+def _place(name: str, language: str) -> Markup:
+    """Where the visitor's words come to stand, with a sample in it."""
+    return Markup('<span data-fill="{}">{}</span>').format(name, _samples(language)[name])
 
 
 def _unmarked(text: str, language: str) -> str:

@@ -188,7 +188,7 @@ class Signing:
         leave = await self._shop.limits.ask(Visit(self.client(request), ready.address_key, ready.domain, slug))
         if not leave.allowed:
             return self._later(reading, leave)
-        hold = f"over the limit of its {leave.hold}" if leave.hold else ""
+        hold = leave.held
         if leave.challenge and not await self._proved(reading.sent):
             if not reading.sent.get("asked"):
                 return self._again(reading, "challenge", challenge=True)

@@ -66,11 +66,14 @@ class OfficeView:
 
 @dataclass(frozen=True, slots=True)
 class LetterView:
-    """The letter to one office. In `body` the visitor's words are in <span data-fill="name|city|country|comment">."""
+    """The letter to one office.
+
+    In `sender` and `body` the visitor's words are in <span data-fill="name|city|country|comment">.
+    """
 
     office: str
     language: str
-    sender: str
+    sender: Markup
     to: str
     subject: str
     body: Markup

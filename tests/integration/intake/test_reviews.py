@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -30,7 +31,7 @@ from tests.integration.intake.travel import (
     send_due,
 )
 from worker.domain.errors import BadInput, RefusedByState
-from worker.intake import Intake
+from worker.intake import Intake, import_file
 from worker.intake.lapsing import tend
 from worker.intake.own_page import OwnPages
 from worker.ledger import audit, counts, quiet
@@ -251,6 +252,21 @@ def test_a_wait_that_was_set_is_not_cut_short(ledger: Ledger, intake: Intake, cl
     clock.travel(HOUR)
     decide(ledger, held_one, APPROVE)
     assert notices(ledger)[-1] == ("library", "confirm-1", "queued", due)
+
+
+def test_letters_of_an_import_still_wait_their_time(
+    ledger: Ledger, ledger_keys: Keys, intake: Intake, clock: Traveller, tmp_path: Path
+) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("name,email,country\nSample Signer,one@mail.example,GB\n")
+    import_file(intake, "library", file, evidence="a list", wait=DAY)
+    due = ledger.now_us() + DAY_US
+    clock.travel(HOUR)
+    OwnPages(intake).correct(page_token(ledger, ledger_keys, 1), "Sample Signer", "", COMMENT)
+    assert to_offices(ledger, 1) == {"held"}
+    decide(ledger, 1, APPROVE)
+    letters = [each for each in letters_of(ledger, 1) if each["addressee"] != "signer"]
+    assert {(each["state"], each["due_at"]) for each in letters} == {("queued", due)}
 
 
 def test_who_is_rejected_before_confirming_is_erased_in_time(ledger: Ledger, intake: Intake, clock: Traveller) -> None:

@@ -89,6 +89,11 @@ class Leave:
     retry_after_s: float
     challenge: bool
 
+    @property
+    def held(self) -> str:
+        """Why the signature waits, as operators read it; "" where it does not."""
+        return f"over the limit of its {self.hold}" if self.hold else ""
+
 
 class FormLimits:
     """`key`: at least 16 random bytes, the same in all processes. Belongs to one event loop."""

@@ -186,8 +186,8 @@ class Public:
             )
         except TemplateFault as exc:  # an operator's: `lettershop check` names the line
             raise Refusal(503, "the letter cannot be shown just now", RETRY) from exc
-        html = {"html": str(letter.body)}
-        return models.PreviewOut.model_validate(_named_alike(letter, models.PreviewOut, html))
+        plain = {"html": str(letter.body), "sender": letter.sender.striptags()}
+        return models.PreviewOut.model_validate(_named_alike(letter, models.PreviewOut, plain))
 
     async def preflight(self, slug: str) -> Response:
         """OPTIONS: what a page of another site may do (Fetch Standard, 3.2.2)."""

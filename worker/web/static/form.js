@@ -83,6 +83,10 @@
     count();
   }
 
+  // -- in a frame of another site browsers ignore autofocus ----------------------------------------------------------------
+  const problems = document.getElementById("problems");
+  if (problems && window !== window.top) problems.focus();
+
   // -- a link to a field inside closed details opens it -----------------------------------------------------------------
   document.addEventListener("click", (event) => {
     const link = event.target.closest('a[href^="#"]');
