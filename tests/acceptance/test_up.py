@@ -82,7 +82,7 @@ def test_the_notice_carries_a_token_that_confirms(home):
     token = token_in(next(iter((home.root / "var" / "sink" / "new").iterdir())).read_bytes())
     told = json.loads(home.run("confirm", token, "--json"))
     assert (told["state"], told["letters"]) == ("confirmed", 2)
-    until(lambda: len(home.at_sink()) == 3, "the letters to arrive", 60)
+    until(lambda: len(home.at_sink()) == 4, "the letters to arrive, and the link of the own page", 60)
     again = home.run("confirm", token)
     assert "stood already" in again
 
