@@ -47,6 +47,9 @@ words: .venv/dev ## bring the catalogues of the pages up to date with what templ
 	$(BIN)/pybabel -q extract -F worker/web/locale/babel.cfg --add-location file --sort-output --width 120 --project lettershop -o var/web.pot worker/web
 	$(BIN)/pybabel -q update -D web -i var/web.pot -d worker/web/locale --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --width 120
 
+screenshots: .venv/dev ## take the pictures of docs/screenshots from the running product (needs chromium)
+	$(BIN)/python docs/screenshots.py
+
 bench: .venv/dev ## print one JSON line per benchmark
 	$(BIN)/python bench/rendering.py
 	$(BIN)/python bench/throughput.py
@@ -60,4 +63,4 @@ lock: ## pin the dependencies anew (needs uv on PATH)
 clean: ## remove what make made
 	rm -rf .venv dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup demo test cover lint config words check bench lock clean
+.PHONY: help setup demo test cover lint config words screenshots check bench lock clean

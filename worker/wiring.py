@@ -77,9 +77,12 @@ def hot_database(home: Home) -> Iterator[Database]:
         database.close()
 
 
-def open_intake(home: Home, ledger: Ledger, wake: Callable[[], None] | None = None) -> "Intake":
-    """The producers' door to this home's ledger."""
+def open_intake(
+    home: Home, ledger: Ledger, wake: Callable[[], None] | None = None, *, ring_s: float | None = None
+) -> "Intake":
+    """The producers' door to this home's ledger. `ring_s`: how long a call may wait for its ring (see `Intake`)."""
     from worker.intake import Intake, Terms
+    from worker.intake.bell import LONGEST_S
 
     signing = home.settings.signing
     return Intake(
@@ -91,6 +94,7 @@ def open_intake(home: Home, ledger: Ledger, wake: Callable[[], None] | None = No
         wake,
         allow_test_domains=home.settings.allow_test_domains,
         terms=Terms(signing.confirm_within, signing.remind_after),
+        ring_s=LONGEST_S if ring_s is None else ring_s,
     )
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import doctest
+import http.client
 import re
 import socket
 import subprocess
@@ -72,6 +73,19 @@ def test_the_examples_do_what_the_page_says(home: Path, port: int, monkeypatch: 
     assert result.attempted >= 30
     assert "mail.example" not in (home / "web.log").read_text()
     assert "lsk_" not in (home / "web.log").read_text()
+
+
+def test_head_over_the_wire(port: int) -> None:
+    """The connection stays in step: what follows is not read as the body that HEAD does not have."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    with contextlib.closing(connection):
+        for method in ("HEAD", "GET", "HEAD", "GET"):
+            connection.request(method, "/api/v1/campaigns/town-library")
+            answer = connection.getresponse()
+            body = answer.read()
+            assert answer.status == 200
+            assert int(answer.headers["content-length"]) > 0
+            assert len(body) == (int(answer.headers["content-length"]) if method == "GET" else 0)
 
 
 def test_the_page_names_every_operation_and_status() -> None:

@@ -74,6 +74,7 @@ class Engine:
         """Fold the counts' deltas."""
         with self._ledger.write() as connection:
             counts.fold(connection)
+        self._ledger.tidy()
 
     def drain(self) -> None:
         """Start no new letter; rounds under way end at their next one."""

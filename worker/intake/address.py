@@ -31,6 +31,7 @@ _PLAIN_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'
 _LOCAL_LONGEST = 64  # octets, RFC 5321, 4.5.3.1.1
 _NOBODYS = frozenset({"arpa", "local", "localhost", "onion"})  # RFC 6761, 6762, 7686: no mail leaves for them
 _RESERVED = frozenset({"example", "invalid", "test"})  # RFC 2606
+_DOTLESS = frozenset({"gmail.com", "googlemail.com"})
 _RESERVED_SECOND = frozenset({"example.com", "example.net", "example.org"})
 
 
@@ -58,6 +59,18 @@ class Address:
 
     envelope: str
     canonical: str
+
+
+def mailbox_of(canonical: str) -> str:
+    """The mailbox that mail to this address most likely ends in: without `+tag`, and without dots where Google has it.
+
+    A guess, good enough to count forms by, so that one mailbox is not filled under many spellings. Never an identity.
+    """
+    local, _, domain = canonical.rpartition("@")
+    local = local.partition("+")[0] or local
+    if domain in _DOTLESS:
+        local, domain = local.replace(".", "") or local, "gmail.com"
+    return f"{local}@{domain}"
 
 
 def read_address(text: str, domains: Domains) -> Address:

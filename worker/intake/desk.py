@@ -16,7 +16,7 @@ from worker.domain.errors import BadInput, RefusedByState
 from worker.domain.office import Office
 from worker.domain.person import Person
 from worker.intake import ground, notices
-from worker.intake.address import CANONICAL, Domains
+from worker.intake.address import CANONICAL, Domains, mailbox_of
 from worker.intake.consent import SEND, Consent
 from worker.intake.ground import Ground, Wordings
 from worker.intake.notices import MICROSECOND, Newcomer
@@ -42,6 +42,7 @@ class Prepared:
 
     person: Person
     address_key: bytes
+    mailbox_key: bytes  # what forms are counted by: see `address.mailbox_of`
     person_key: bytes
     language: str
     consents: tuple[Consent, ...]
@@ -157,6 +158,7 @@ class Desk:
         return Prepared(
             replace(valid.person, answer="answer" in kinds, copy="copy" in kinds),
             self.keys.address_key(valid.canonical),
+            self.keys.address_key(f"mailbox {mailbox_of(valid.canonical)}"),
             self.keys.person_key(slug, valid.canonical),
             campaign.language_for(valid.person.language),
             tuple(kinds.values()),
@@ -222,18 +224,32 @@ class Desk:
         new = [r for r in recorded if not r.repeated]
         if state == UNCONFIRMED:
             notices.ask_to_confirm(self, floor, new, origin.hold)
-            return [Made(r, self._again(floor, r) if r.repeated else 1, 0) for r in recorded]
+            both = zip(recorded, entries, strict=True)
+            return [Made(r, self._again(floor, r, e, origin) if r.repeated else 1, 0) for r, e in both]
         had = self.written(floor, [r.person_key for r in new if r.again])
         self._write_new(floor, new, had, origin)
         return [self._made(floor, r, had) for r in recorded]
 
-    def _again(self, floor: Floor, recorded: Recorded) -> int:
-        """What a signing that stands already brings its signer: a notice, or none."""
-        found = None if recorded.clash else standing.lock(floor.connection, recorded.signature_id)
+    def _again(self, floor: Floor, recorded: Recorded, entry: Entry, origin: Origin) -> int:
+        """What a signing that stands already brings its signer: a notice, or none.
+
+        One that nobody has confirmed takes on what the newest form says: whoever reads the mailbox is shown all of it
+        before confirming. A form that waits for an operator itself changes nothing that does not.
+        """
+        found = None
+        if not recorded.clash and not recorded.replayed:
+            found = standing.lock(floor.connection, recorded.signature_id)
         if found is None or not found.stands:
             return 0
-        again = notices.ask_again if found.state == UNCONFIRMED else notices.page_again
-        return int(again(self, floor, found))
+        if found.state == CONFIRMED:
+            return int(notices.page_again(self, floor, found))
+        waits = reviews.waiting(floor.connection, found.id)
+        if origin.hold and not waits:
+            return 0
+        signatures.revise(floor.connection, self.keys, found.id, entry, origin.source, floor.at_us)
+        if waits and not origin.hold:
+            return notices.set_free(floor, found, waits)
+        return int(notices.ask_again(self, floor, found))
 
     def written(self, floor: Floor, person_keys: Sequence[bytes]) -> Mapping[bytes, frozenset[str]]:
         """The offices that these people's earlier signatures may have been sent to, of those that accept letters."""
@@ -256,7 +272,11 @@ class Desk:
                     reviews.begin(floor.connection, r.signature_id, manner.held, floor.at_us)
         if origin.notice:
             hushed = quiet.among(floor.connection, [r.address_key for r in new])
-            told = [Newcomer(r.signature_id, text_hash, r.wrapped_key) for r in new if r.address_key not in hushed]
+            told = [
+                Newcomer(r.signature_id, text_hash, r.wrapped_key, r.signer_id)
+                for r in new
+                if r.address_key not in hushed
+            ]
             notices.welcome(self, floor, told, origin.notice)
 
     def write(

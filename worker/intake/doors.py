@@ -12,7 +12,7 @@ from worker.domain.errors import BadInput, RefusedByState
 from worker.domain.office import Office
 from worker.intake import notices
 from worker.intake.address import LIVE, LIVE_TRIAL, REHEARSAL, NotAnAddress, read_address
-from worker.intake.bell import Bell
+from worker.intake.bell import LONGEST_S, Bell
 from worker.intake.bulk import Row, Seen, submit_rows
 from worker.intake.consent import SEND, Consent
 from worker.intake.desk import Asked, Desk, Floor, Made, Origin, Prepared, Terms, remark, stated
@@ -43,9 +43,9 @@ class Ready:
     prepared: Prepared
 
     @property
-    def address_key(self) -> bytes:
-        """The keyed hash by which the address is found."""
-        return self.prepared.address_key
+    def mailbox_key(self) -> bytes:
+        """The keyed hash that forms are counted by: the address, whatever its `+tag`."""
+        return self.prepared.mailbox_key
 
     @property
     def domain(self) -> str:
@@ -71,13 +71,15 @@ class Intake:
         *,
         allow_test_domains: bool = False,
         terms: Terms | None = None,
+        ring_s: float = LONGEST_S,
     ) -> None:
+        """`ring_s`: how long a call may wait for its ring; 0 where nobody may learn from the time whether it rang."""
         trial = LIVE_TRIAL if allow_test_domains else LIVE
         self.domains = REHEARSAL if ledger.mode == "rehearsal" else trial
         self.desk = Desk(ledger, keys, campaigns, offices, self.domains, terms or Terms())
         self._ledger, self._keys, self._clock = ledger, keys, clock
         self._together: Together[tuple[str, Origin], Prepared, Receipt] = Together(self._take_together)
-        self.bell = Bell(wake)
+        self.bell = Bell(wake, ring_s)
 
     def sign(
         self,
@@ -185,11 +187,16 @@ class Intake:
         def work(connection: Connection) -> Ended:
             return _erased(connection, locked(connection, signature).signer_id, who, reason)
 
-        return transact(self._ledger, work)
+        return self._thorough(transact(self._ledger, work))
 
     def erase_signer(self, signer: int, *, who: str = "signer", reason: str = "") -> Ended:
         """`erase`, by the signer's id."""
-        return transact(self._ledger, lambda connection: _erased(connection, signer, who, reason))
+        return self._thorough(transact(self._ledger, lambda connection: _erased(connection, signer, who, reason)))
+
+    def _thorough(self, ended: Ended) -> Ended:
+        """The old bytes leave SQLite's log too; what a reader keeps there now, the workers' tick takes within a minute."""
+        self._ledger.tidy()
+        return ended
 
     def find_signer(self, email: str) -> int | None:
         """The id of the signer with this address, for an erasure asked for by letter. Raises BadInput for no address."""
@@ -246,7 +253,7 @@ class Intake:
         standing.confirm(floor.connection, found.id, _LINK, floor.at_us)
         tokens.use(floor.connection, token, floor.at_us)
         manner = AT_ONCE
-        if floor.campaign.takes_comments and opened.person.comment:
+        if opened.person.comment:
             manner = Manner(held=reviews.COMMENT)
             reviews.begin(floor.connection, found.id, manner.held, floor.at_us)
         receipt = self._letters_of(floor, found, manner)

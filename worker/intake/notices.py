@@ -5,8 +5,7 @@
 - `imported-1` is `page-1` for who signed elsewhere and was entered from a list.
 
 One address is sent at most one of these a day, over all campaigns: the next one is made due a day after the last. Only
-`page-1` follows at once, because its reader has just confirmed, and so does `imported-1`, because letters leave soon after
-it. An address that asked for quiet is sent none.
+`page-1` follows at once where its reader has just confirmed. An address that asked for quiet is sent none.
 """
 
 from collections import defaultdict
@@ -16,7 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from worker.intake.ground import CONFIRM_RANK, PAGE_RANK, REMINDER
-from worker.ledger import lapses, notices, people, quiet, reviews, tokens
+from worker.ledger import lapses, letters_write, notices, people, quiet, reviews, tokens
 from worker.ledger.letters_write import Making, Manner, Sendout, ensure_sendout, make
 from worker.ledger.signatures import Recorded
 from worker.ledger.standing import Standing
@@ -57,22 +56,40 @@ def ask_again(desk: "Desk", floor: "Floor", found: Standing) -> bool:
     return True
 
 
+def set_free(floor: "Floor", found: Standing, reason: str) -> int:
+    """The notice of an unconfirmed signature that waited for an operator: a form that passed every gate asked for it."""
+    connection = floor.connection
+    reviews.decide(connection, [found.id], reviews.ENDED, floor.at_us)
+    due_us = notices.free_at(connection, found.signer_id, floor.at_us)
+    return letters_write.release(connection, found.id, reason, due_us)
+
+
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """A signature that has just been confirmed. `wrapped_key` is its signer's."""
+    """A signature that has just been confirmed. `wrapped_key` is its signer's; `signer_id` 0: their link was followed."""
 
     signature_id: int
     text_hash: str
     wrapped_key: bytes
+    signer_id: int = 0
 
 
 def welcome(desk: "Desk", floor: "Floor", newcomers: Sequence[Newcomer], kind: str) -> None:
-    """The link of their page for signatures that have just been confirmed: `kind` is "page" or "imported"."""
+    """The link of their page for signatures that have just been confirmed: `kind` is "page" or "imported".
+
+    At once for who has just followed the link in our own mail (no `signer_id`), else a day after the last notice.
+    """
     if not floor.campaign.page_link or not newcomers:
         return
     give_pages(desk, floor, [(each.signature_id, each.wrapped_key) for each in newcomers])
-    makings = [Making(each.signature_id, each.text_hash, floor.ground.pages) for each in newcomers]
-    make(floor.connection, desk.keys, _sendout(floor, f"{kind}-1", PAGE_RANK), makings, floor.at_us)
+    known = notices.latest(floor.connection, [each.signer_id for each in newcomers if each.signer_id])
+    waits: defaultdict[int, list[Making]] = defaultdict(list)
+    for each in newcomers:
+        making = Making(each.signature_id, each.text_hash, floor.ground.pages)
+        waits[_wait_us(floor, known.get(each.signer_id))].append(making)
+    sendout = _sendout(floor, f"{kind}-1", PAGE_RANK)
+    for due_us, makings in waits.items():
+        make(floor.connection, desk.keys, sendout, makings, floor.at_us, Manner(due_us))
 
 
 def page_again(desk: "Desk", floor: "Floor", found: Standing) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from worker.domain.campaign import TextVersion
+from worker.domain.campaign import TextVersion, content_hash
 from worker.domain.clock import from_us
 from worker.domain.consents import SEND
 from worker.domain.errors import BadInput, RefusedByState
@@ -71,6 +71,18 @@ class OwnPage:
     consents: frozenset[str]
     left_out: frozenset[str]
     held: str
+    has_page: bool  # a link to the own page exists
+
+    @property
+    def fingerprint(self) -> str:
+        """Names all that the signer is shown before confirming: another form may change it meanwhile."""
+        shown = {
+            "person": self.person.body(),
+            "text": self.text.hash,
+            "consents": sorted(self.consents),
+            "left_out": sorted(self.left_out),
+        }
+        return content_hash(shown)[:20]
 
     @property
     def unsent(self) -> bool:
@@ -106,7 +118,10 @@ class OwnPages:
     def campaign_of(self, token: str) -> str:
         """The slug of the campaign of a link of either kind."""
         with self._ledger.read() as connection:
-            return self._find(connection, token, (CONFIRM, PAGE)).campaign
+            found = self._find(connection, token, (CONFIRM, PAGE))
+            if people.opened(connection, self._keys, found.signature_id) is None:
+                raise RefusedByState(ERASED)
+            return found.campaign
 
     def data(self, token: str) -> dict[str, Any]:
         """Everything kept of the signer under this signature, for them to take away (GDPR, articles 15 and 20)."""
@@ -251,6 +266,7 @@ class OwnPages:
             consents=frozenset(given.standing(connection, signature_id)),
             left_out=signatures.left_out(connection, signature_id),
             held=reviews.waiting(connection, signature_id),
+            has_page=bool(tokens.having(connection, PAGE, [signature_id])),
         )
 
     def _act(

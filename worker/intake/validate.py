@@ -25,8 +25,9 @@ _RAW_LONGEST = 20_000  # nothing longer is even normalised: NFC of some texts is
 _SEPARATORS = "\u2028\u2029"
 _FILLERS = "\u115f\u1160\u3164\uffa0"  # letters by their category, and invisible
 _BIDI = "\u202a-\u202e\u2066-\u2069"
+_UNSEEN = "\u00ad\u061c\u200b\u200e\u200f\ue000-\uf8ff"  # soft hyphen, marks of direction, private use
 _FORBIDDEN = re.compile(
-    f"[\x00-\x1f\x7f-\x9f{_SEPARATORS}{_BIDI}{_FILLERS}\ufeff\ufff9-\ufffb\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff]"
+    f"[{_UNSEEN}\x00-\x1f\x7f-\x9f{_SEPARATORS}{_BIDI}{_FILLERS}\ufeff\ufff9-\ufffb\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff]"
 )
 _SPACES = re.compile(r"\s+")
 _BREAKS = re.compile("\r\n|[\r\n\x0b\x0c\x85\u2028\u2029]")

@@ -90,6 +90,16 @@ class Ledger:
         """The ledger's clock in microseconds since 1970. May raise Failed on PostgreSQL when the server is away."""
         return self._now_us()
 
+    def tidy(self) -> bool:
+        """Empty SQLite's write-ahead log, so that nothing that was deleted stands in it; False where a reader keeps it."""
+        if self.dialect != "sqlite":
+            return True
+        with failures(self.url), self.engine.connect() as connection:
+            raw = connection.connection.dbapi_connection
+            assert raw is not None
+            busy: int = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            return not busy
+
     def epoch(self) -> int:
         """How often this ledger was taken back from a backup."""
         with self.read() as connection:

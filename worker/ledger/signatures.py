@@ -1,8 +1,8 @@
 """Signatures are made here: who signed what, found by keyed hashes, readable only with the key files.
 
 One person has at most one standing signature in a campaign, which a unique index enforces. An unconfirmed one gives way:
-to a confirmed one of the same person, and to a new unconfirmed one once its token has run out. What gave way is
-`withdrawn`.
+to a confirmed one of the same person, and to a new unconfirmed one once its token has run out or the text is another
+version. What gave way is `withdrawn`. Until then it takes on what the newest form says (`revise`).
 
 One person is one row of `signers` for all campaigns, so that erasing is one act. What they say of themselves may
 differ from campaign to campaign: each signing adds a version, and the signature keeps the number of its own.
@@ -12,16 +12,15 @@ Locks are taken in one order everywhere: signers, then signatures, then letters,
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from worker.domain.person import Person
-from worker.ledger import quiet, tokens
+from worker.ledger import people, quiet, tokens
 from worker.ledger.bulk import insert_rows, reserve_ids, select_among
 from worker.ledger.keys import Keys
-from worker.ledger.people import sealed
 from worker.ledger.schema import choices, consents, signatures, signer_versions, signers
 from worker.ledger.standing import CONFIRMED, STANDING, UNCONFIRMED, WITHDRAWN, end
 
@@ -79,6 +78,8 @@ class Recorded:
     wrapped_key: bytes = b""
     repeated: bool = False
     clash: bool = False
+    replayed: bool = False  # the very request was made before
+    text_id: int = 0
     again: bool = False
     signer_id: int = 0
     stranger: bool = False  # the signer was not known before
@@ -165,7 +166,9 @@ def _by_request(connection: Connection, act: Act, entries: Sequence[Entry]) -> d
         signatures.c.campaign_id == act.campaign_id, signatures.c.request_key.in_(asked)
     )
     rows = connection.execute(wanted)
-    return {r.request_key: Recorded(r.id, r.state, bytes(r.person_key), signer_id=r.signer_id) for r in rows}
+    return {
+        r.request_key: Recorded(r.id, r.state, bytes(r.person_key), signer_id=r.signer_id, replayed=True) for r in rows
+    }
 
 
 def _earlier(connection: Connection, entries: Sequence[Entry]) -> tuple[dict[bytes, Recorded], set[bytes]]:
@@ -174,9 +177,9 @@ def _earlier(connection: Connection, entries: Sequence[Entry]) -> tuple[dict[byt
     The person's key is of one campaign alone; naming the campaign too would lead SQLite to an index of all its rows.
     """
     keys = [entry.person_key for entry in entries]
-    sql = "SELECT id, state, person_key, signer_id FROM signatures WHERE person_key"
+    sql = "SELECT id, state, person_key, signer_id, text_id FROM signatures WHERE person_key"
     rows = select_among(connection, sql, keys, "ORDER BY id FOR UPDATE")
-    found = [Recorded(number, state, bytes(key), signer_id=signer) for number, state, key, signer in rows]
+    found = [Recorded(number, state, bytes(key), signer_id=who, text_id=text) for number, state, key, who, text in rows]
     standing = {r.person_key: r for r in found if r.state in STANDING}
     return standing, {r.person_key for r in found if r.state not in STANDING}
 
@@ -185,7 +188,8 @@ def _give_way(connection: Connection, act: Act, standing: dict[bytes, Recorded])
     """End the unconfirmed signatures that a new one takes the place of, and forget them in `standing`."""
     unconfirmed = {s.signature_id for s in standing.values() if s.state == UNCONFIRMED}
     if act.state == UNCONFIRMED and unconfirmed:
-        unconfirmed -= tokens.valid_for(connection, unconfirmed, act.at_us)
+        same = {s.signature_id for s in standing.values() if s.text_id == act.text_id}
+        unconfirmed -= tokens.valid_for(connection, unconfirmed & same, act.at_us)
     end(connection, unconfirmed, WITHDRAWN, "superseded", act.at_us)
     for person_key in [key for key, s in standing.items() if s.signature_id in unconfirmed]:
         del standing[person_key]
@@ -208,12 +212,34 @@ def _insert(
     everybody = known | made
     whose = {signature_id: everybody[entry.address_key] for signature_id, entry in new}
     versions = [
-        (s.id, s.version + 1, sealed(keys, s.wrapped_key, entry.person, s.id, s.version + 1))
+        (s.id, s.version + 1, people.sealed(keys, s.wrapped_key, entry.person, s.id, s.version + 1))
         for (_, entry), s in zip(new, whose.values(), strict=True)
     ]
     insert_rows(connection, signer_versions, ("signer_id", "version", "sealed"), versions, made_at=act.at_us)
     _insert_signatures(connection, act, new, whose)
     return whose
+
+
+def revise(connection: Connection, keys: Keys, signature_id: int, entry: Entry, source: str, at_us: int) -> None:
+    """Let an unconfirmed signature say what `entry` says, of the same text version. The caller holds its lock."""
+    was = people.opened(connection, keys, signature_id)
+    person = (
+        entry.person if was is None else replace(entry.person, email=was.person.email)
+    )  # the mailbox that was asked
+    if was is not None and was.person != person:
+        people.rewrite(connection, keys, signature_id, was, person, at_us)
+    mine = signatures.c.id == signature_id
+    connection.execute(sa.update(signatures).where(mine).values(language=entry.language))
+    connection.execute(sa.delete(choices).where(choices.c.signature_id == signature_id))
+    if entry.left_out:
+        left = [(signature_id, canonical_list(entry.left_out))]
+        insert_rows(connection, choices, ("signature_id", "left_out"), left)
+    stand = sa.and_(consents.c.signature_id == signature_id, consents.c.withdrawn_at.is_(None))
+    columns = [consents.c[name] for name in ("kind", "wording_hash", "language")]
+    if set(connection.execute(sa.select(*columns).where(stand)).all()) != {astuple(c) for c in entry.consents}:
+        connection.execute(sa.update(consents).where(stand).values(withdrawn_at=at_us))
+        given = [(signature_id, *astuple(c)) for c in entry.consents]
+        insert_rows(connection, consents, _CONSENT, given, source=source, given_at=at_us)
 
 
 def canonical_list(names: frozenset[str]) -> str:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from worker.ledger import lapses, letters_write, reviews
-from worker.ledger.schema import campaigns, consents, pins, signatures, signers
+from worker.ledger.schema import campaigns, choices, consents, pins, signatures, signer_versions, signers, tokens
 
 UNCONFIRMED, CONFIRMED, WITHDRAWN, ERASED = "unconfirmed", "confirmed", "withdrawn", "erased"
 STANDING = (UNCONFIRMED, CONFIRMED)
@@ -153,7 +153,17 @@ def erase(connection: Connection, signer_id: int, at_us: int) -> tuple[Sequence[
     connection.execute(sa.update(signatures).where(mine).values(state=ERASED))
     gone = {"wrapped_key": None, "address_key": None, "erased_at": at_us}
     connection.execute(sa.update(signers).where(signers.c.id == signer_id).values(gone))
+    _blank(connection, signer_id, ids)
     return ids, cancelled
+
+
+def _blank(connection: Connection, signer_id: int, signature_ids: Sequence[int]) -> None:
+    """Without its key nothing sealed can be read; that it is gone too leaves nothing to a key found somewhere."""
+    theirs = signer_versions.c.signer_id == signer_id
+    connection.execute(sa.update(signer_versions).where(theirs).values(sealed=b""))
+    connection.execute(sa.update(tokens).where(tokens.c.signature_id.in_(signature_ids)).values(sealed=b""))
+    connection.execute(sa.update(signatures).where(signatures.c.id.in_(signature_ids)).values(evidence=""))
+    connection.execute(sa.delete(choices).where(choices.c.signature_id.in_(signature_ids)))
 
 
 def signer_of(connection: Connection, address_key: bytes) -> int | None:

@@ -39,6 +39,10 @@ class Faulty(Exception):
     """This letter cannot be made: ours to mend. The message names the reason and nobody."""
 
 
+class Unseen(Exception):
+    """The signer's own words in this letter wait for an operator's look: it is set aside until then."""
+
+
 class Made(NamedTuple):
     """A message, its envelope, and what its mark records."""
 
@@ -122,7 +126,7 @@ def recipient(plan: Plan, claimed: Claimed, address: str) -> str:
 
 
 async def make(house: House, pinned: Pins, claimed: Claimed, campaign: str) -> Made:
-    """Make the message of a claimed letter. Raises `Faulty`."""
+    """Make the message of a claimed letter. Raises `Faulty`, `Unseen`."""
     text_hash, text = await pinned.text(claimed.text_id)
     check_seal(house.keys, claimed, text_hash)
     if claimed.wrapped_key is None:
@@ -154,6 +158,8 @@ async def _afresh(house: House, pinned: Pins, claimed: Claimed, slug: str, signe
     if claimed.addressee == pins.SIGNER:
         to = await _to_signer(house, pinned, claimed, part, (signed[1], person))
     else:
+        if person.comment and await house.committer.call(lambda db: pins.waits_for_a_look(db, claimed.signature_id)):
+            raise Unseen
         day = from_us(now_us).astimezone(plan.offices[claimed.addressee].zone).date()
         block = pinned.block(plan, claimed.addressee, day, campaign)
         to = Addressed(signed[1], signed[0], await pinned.id_of(block, now_us), block)

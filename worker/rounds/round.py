@@ -24,11 +24,12 @@ from worker.domain.verdict import Kind as VerdictKind
 from worker.domain.verdict import Reply, Scope, Stage, Verdict
 from worker.ledger.hot import Claimed, Effect, LedgerAway, Outcome, Start
 from worker.ledger.hot.lanes import Gate, Opened, close_round, open_round
+from worker.ledger.reviews import COMMENT
 from worker.pacing import PacingAway
 from worker.rounds.after import Situation, decide
 from worker.rounds.choose import choose
 from worker.rounds.house import House, Kind
-from worker.rounds.making import Faulty, Made, Pins, make
+from worker.rounds.making import Faulty, Made, Pins, Unseen, make
 from worker.rounds.supply import MARGIN_S, Granted, Supply
 
 MARK_S = 10.0
@@ -127,6 +128,9 @@ class _Round:
                 made = await make(self.house, self.pins, claimed, self.campaigns[claimed.campaign_id])
             except LedgerAway:
                 raise
+            except Unseen:
+                self.known.append(self._without_attempt(claimed, Event.SET_ASIDE, State.HELD, COMMENT))
+                continue
             except Exception as exc:  # noqa: BLE001 -- whatever making one letter raises must not stop its lane
                 reason = str(exc) if isinstance(exc, Faulty) else f"cannot be made: {type(exc).__name__}"
                 self.known.append(self._without_attempt(claimed, Event.FAULT, State.FAULTY, reason))

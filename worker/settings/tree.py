@@ -207,7 +207,10 @@ class FormLimitKeys(Section):
 
     per_ip: RateField = Field(default=Rate(20, 3600), description="From one address (IPv6: one /64).")
     per_network: RateField = Field(default=Rate(200, 3600), description="From one network (IPv4: /24, IPv6: /48).")
-    per_address: RateField = Field(default=Rate(5, 3600), description="For one e-mail address.")
+    per_address: RateField = Field(
+        default=Rate(5, 86_400),
+        description="For one mailbox, whatever its `+tag`; beyond it the form is answered as usual and recorded nowhere.",
+    )
     per_domain: RateField = Field(
         default=Rate(2000, 3600), description="For all addresses of one mail domain; beyond it signatures are held."
     )

@@ -1,6 +1,7 @@
 """Who holds a key: `Authorization: Bearer lsk_...` (RFC 6750), looked up by its hash.
 
-A key bound to a campaign does not learn that there are others: whatever belongs to another one is not there (404).
+A key sees the signatures that came with a key of its name (`source_of`), and no others. One bound to a campaign does not
+learn that there are more: whatever belongs to another one is not there (404).
 """
 
 import contextlib
@@ -74,6 +75,11 @@ def known(ledger: Ledger, text: str) -> ApiKey | None:
         with contextlib.suppress(Failed), ledger.write() as connection:  # a note is not worth a refusal
             api_keys.note_use(connection, key, at_us)
     return key
+
+
+def source_of(key: ApiKey) -> str:
+    """Where the signatures that come with this key are recorded to come from. Rotating a key keeps its name."""
+    return f"api:{key.name}"
 
 
 def sees(key: ApiKey, campaign: str) -> bool:

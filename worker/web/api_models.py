@@ -159,10 +159,10 @@ class AskedOut(Given):
 
 
 class MadeOut(Given):
-    """A signature that was confirmed elsewhere, as it stands now."""
+    """A signature that was confirmed elsewhere, as it stands now. One that had come from elsewhere tells no more."""
 
-    id: int
-    state: State
+    id: int | None = Field(description="null where the same person had signed already, and not through this key.")
+    state: State | None = Field(description="null where `id` is.")
     letters: int = Field(description="Letters made by this request.")
     repeated: bool = Field(
         description="The same person had signed already, or the same request had come: nothing changed."

@@ -1,4 +1,8 @@
-"""A signature as a key's holder may see it: where it and its letters stand, and nothing that its signer said."""
+"""A signature as the holder of the key that it came with may see it: where it and its letters stand.
+
+Nothing of what its signer said. Signatures are numbered one after the other, so a number proves nothing: what came from
+elsewhere is not there.
+"""
 
 import sqlalchemy as sa
 
@@ -10,13 +14,20 @@ from worker.ledger.schema import campaigns, signatures
 from worker.web.api_models import LetterOut, SignatureOut
 
 
-def read_signature(ledger: Ledger, number: int) -> SignatureOut | None:
-    """The signature, None where there is none of this number. Raises Failed."""
+def came_from(ledger: Ledger, number: int, source: str) -> bool:
+    """Whether the signature of this number was recorded from `source`. Raises Failed."""
+    wanted = sa.select(signatures.c.id).where(signatures.c.id == number, signatures.c.source == source)
+    with ledger.read() as connection:
+        return connection.execute(wanted).first() is not None
+
+
+def read_signature(ledger: Ledger, number: int, source: str) -> SignatureOut | None:
+    """The signature, None where there is none of this number that came from `source`. Raises Failed."""
     names = ("id", "state", "made_at", "confirmed_at", "ended_at")
     wanted = (
         sa.select(*(signatures.c[name] for name in names), campaigns.c.slug)
         .join(campaigns, campaigns.c.id == signatures.c.campaign_id)
-        .where(signatures.c.id == number)
+        .where(signatures.c.id == number, signatures.c.source == source)
     )
     with ledger.read() as connection:
         row = connection.execute(wanted).first()

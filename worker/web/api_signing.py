@@ -1,7 +1,9 @@
 """Signing through the API: what the form does, asked for in JSON; and signatures that were confirmed elsewhere.
 
 Without a key a signature is unconfirmed, counted by the form's limits, and answered the same whoever signs. A program can
-do the proof of work, so where one is asked for nothing is recorded without it. With a key the limits are not asked.
+do the proof of work, so where one is asked for nothing is recorded without it. Where the limit of the address itself is
+used up nothing is recorded either, and the answer is the usual one: another would say that the address was used before.
+With a key the limits are not asked.
 
 **Idempotency-Key**, without a key: the name that a program gives to one request. It is bound to the address before the
 ledger sees it, so a request that comes again is never a second signing, whatever became of the first. A name used for
@@ -22,11 +24,13 @@ from starlette.concurrency import run_in_threadpool
 from worker.domain.campaign import Campaign
 from worker.domain.clock import Clock
 from worker.domain.consents import SEND
-from worker.domain.errors import BadInput
+from worker.domain.errors import BadInput, RefusedByState
 from worker.intake import Asked, BadPerson, Consent, PersonInput, Ready, Receipt
 from worker.intake.desk import stated
 from worker.ledger.api_keys import ApiKey
+from worker.web.api_auth import source_of
 from worker.web.api_models import AskedOut, MadeOut, SignatureRequest
+from worker.web.api_reading import came_from
 from worker.web.api_wire import Refusal
 from worker.web.campaign_views import version_of
 from worker.web.gate import Leave, Visit
@@ -61,14 +65,15 @@ class Signatures:
         )
         if name and not self._requests.same(campaign.slug, name, bound):
             raise BadPerson({IDEMPOTENCY: _OTHER})
-        hold = await self._admitted(request, campaign, given, ready)
-        await run_in_threadpool(self._shop.intake.record, ready, source=SOURCE, hold=hold)
+        leave = await self._admitted(request, campaign, given, ready)
+        if leave.allowed:
+            await run_in_threadpool(self._shop.intake.record, ready, source=SOURCE, hold=leave.held)
         return ASKED
 
     async def ask_for(self, campaign: Campaign, given: SignatureRequest, name: str, key: ApiKey) -> AskedOut:
         """The same for a key's holder, past the limits."""
         ready = self._ready(campaign, given, _faults(campaign, given, by_key=True), _holders(key, name))
-        await _recorded(lambda: self._shop.intake.record(ready, source=_source(key)))
+        await _recorded(lambda: self._shop.intake.record(ready, source=source_of(key)))
         return ASKED
 
     async def submit(self, campaign: Campaign, given: SignatureRequest, name: str, key: ApiKey) -> MadeOut:
@@ -81,13 +86,16 @@ class Signatures:
                 evidence=given.evidence,
                 consents=_consents(given),
                 left_out=given.offices_left_out,
-                source=_source(key),
+                source=source_of(key),
                 request_key=_holders(key, name),
                 notify=True,
                 unseen=True,
             )
         )
-        made = {"id": receipt.signature, "state": receipt.state}
+        own = not receipt.repeated or await run_in_threadpool(
+            came_from, self._shop.ledger, receipt.signature, source_of(key)
+        )
+        made = {"id": receipt.signature, "state": receipt.state} if own else {"id": None, "state": None}
         return MadeOut.model_validate({**made, "letters": receipt.letters, "repeated": receipt.repeated})
 
     # -- the steps
@@ -103,22 +111,27 @@ class Signatures:
     def _ready(
         self, campaign: Campaign, given: SignatureRequest, faults: dict[str, str], request_key: str | None
     ) -> Ready:
-        """The signing in order. Raises BadPerson with all that is wrong, RefusedByState where it is not open."""
+        """The signing in order. Raises BadPerson with all that is wrong, Refusal where it is not open."""
         asked = Asked(_consents(given), given.offices_left_out, request_key)
         try:
             ready = self._shop.intake.ready(campaign.slug, _person(campaign, given), asked)
         except BadPerson as exc:
             told = {"offices_left_out" if name == "offices" else name: why for name, why in exc.fields.items()}
             raise BadPerson(faults | told) from exc
+        except RefusedByState as exc:  # the ledger was not asked: this says when the campaign opens or closed
+            raise Refusal(409, str(exc)) from exc
         if faults:
             raise BadPerson(faults)
         return ready
 
-    async def _admitted(self, request: Request, campaign: Campaign, given: SignatureRequest, ready: Ready) -> str:
-        """Why the signature is held, or "". Raises Refusal where the limits or the proof of work are in the way."""
-        visit = Visit(self._client(request), ready.address_key, ready.domain, campaign.slug)
+    async def _admitted(self, request: Request, campaign: Campaign, given: SignatureRequest, ready: Ready) -> Leave:
+        """The leave to record it: `allowed`, or silently not. Raises Refusal where limits or proof of work are in the way.
+
+        The proof is asked for in any case, and all are answered alike who do not come from where too many come from.
+        """
+        visit = Visit(self._client(request), ready.mailbox_key, ready.domain, campaign.slug)
         leave: Leave = await self._shop.limits.ask(visit)
-        if not leave.allowed:
+        if not (leave.allowed or leave.silent):
             wait_s = max(1, ceil(leave.retry_after_s))
             detail = f"too many signatures came from where you are: send it again in {wait_s} s"
             raise Refusal(429, detail, {"Retry-After": str(wait_s)})
@@ -127,7 +140,7 @@ class Signatures:
             detail = "very many are signing just now: solve the challenge and send the same again with `altcha`"
             url = f"{self._shop.home.settings.base_url}{CHALLENGES}"
             raise Refusal(428, detail, challenge=self._shop.challenges.issue(now), challenge_url=url)
-        return leave.held
+        return leave
 
 
 class Requests:
@@ -204,10 +217,6 @@ def _consents(given: SignatureRequest) -> list[Consent]:
 
 def _holders(key: ApiKey, name: str) -> str | None:
     return f"key {key.name} {name}" if name else None
-
-
-def _source(key: ApiKey) -> str:
-    return f"api:{key.name}"
 
 
 def _hash(*parts: str) -> str:

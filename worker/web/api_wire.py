@@ -23,10 +23,10 @@ from starlette.exceptions import HTTPException
 from worker.domain.campaign import Campaign
 from worker.domain.errors import BadInput, Failed, LettershopError, RefusedByState
 from worker.intake import BadPerson
-from worker.web.routes.problems import problem
+from worker.web.routes.problems import outside, problem
 
 JSON = "application/json"
-RETRY = {"Retry-After": "30"}
+RETRY = {"Retry-After": "60"}
 
 _STATUS: dict[type[LettershopError], int] = {BadPerson: 422, BadInput: 422, RefusedByState: 409, Failed: 503}
 _PREFLIGHT = {
@@ -81,7 +81,7 @@ async def _answered(handler: Handler, request: "StrictRequest", takes_body: bool
         return bad_fields(exc.fields)
     except LettershopError as exc:
         status = next(code for kind, code in _STATUS.items() if isinstance(exc, kind))
-        return problem(status, str(exc), RETRY if isinstance(exc, Failed) else None)
+        return problem(status, outside(exc), RETRY if isinstance(exc, Failed) else None)
 
 
 def bad_fields(fields: Mapping[str, str]) -> Response:
@@ -133,7 +133,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 # -- other sites ---------------------------------------------------------------------------------------------------------
 def preflight() -> Response:
     """The answer to OPTIONS; `_share` adds the leave, if there is one. Without it these headers allow nothing."""
-    return Response(status_code=204, headers={"Allow": "GET, POST, OPTIONS", **_PREFLIGHT})
+    return Response(status_code=204, headers={"Allow": "GET, HEAD, POST, OPTIONS", **_PREFLIGHT})
 
 
 def _share(request: Request, response: Response, campaigns: Mapping[str, Campaign]) -> None:

@@ -8,6 +8,7 @@ In a letter that nobody has signed yet the visitor's words are marked: `<span da
 fills as they are typed. The marks are made from characters of the private use area, which no signer may use.
 """
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -39,6 +40,7 @@ _ANYBODY = Person(
     city=_MARKS["city"],
     comment=_MARKS["comment"],
 )
+_OWN_LINES = re.compile(r"<(p|div|blockquote)\b[^>]*white-space:\s*pre-(?:line|wrap)[^>]*>")
 _CACHED_FOR = timedelta(hours=1)
 
 
@@ -108,14 +110,19 @@ class Letters:
                 if self._home.offices[each].accepts_letters
             ),
             languages=tuple(Choice(each, own_name(each), each == making.language) for each in campaign.languages),
+            sent_in=campaign.language_for(self._home.offices[office_id].language),
         )
 
 
 def structure(html: str) -> str:
-    """A mail's HTML without anything but its structure: safe to stand in a page."""
+    """A mail's HTML without anything but its structure: safe to stand in a page.
+
+    Where a template keeps the signer's own line breaks (`white-space: pre-line`), so does the page.
+    """
     return nh3.clean(
-        html,
+        _OWN_LINES.sub(r'<\1 class="own-lines">', html),
         tags=_TAGS,
+        allowed_classes={tag: {"own-lines"} for tag in ("p", "div", "blockquote")},
         clean_content_tags=_DROPPED,
         attributes={"a": {"href"}},
         url_schemes={"http", "https", "mailto"},

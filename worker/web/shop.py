@@ -7,6 +7,10 @@ with open_shop(home, wake) as shop:
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from anyio import CapacityLimiter, to_thread
 
 from worker.domain.campaign import Campaign
 from worker.domain.clock import Clock, SystemClock
@@ -22,6 +26,12 @@ from worker.web.letter import Letters
 from worker.web.pages import Pages
 from worker.web.progress import ProgressBoard
 from worker.wiring import open_intake, open_ledger, pacing_url
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+WRITERS = 24
+"""Threads that may write to the ledger at once; most of them share a transaction (see `intake.together`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +51,15 @@ class Shop:
     pacer: Pacer
     limits: FormLimits
     challenges: Challenges
+    writers: CapacityLimiter
 
     def campaign(self, slug: str) -> Campaign | None:
         """The campaign, None where there is none of this name."""
         return self.home.campaigns.get(slug)
+
+    async def writing(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `call`, which writes, in a thread of its own kind: writers that wait for the ledger leave readers theirs."""
+        return await to_thread.run_sync(partial(call, *args, **kwargs), limiter=self.writers)
 
     async def aclose(self) -> None:
         """Close what belongs to the event loop."""
@@ -58,7 +73,7 @@ def open_shop(home: Home, wake: Callable[[], None] | None = None, *, clock: Cloc
     Raises Failed, RefusedByState, BadInput as opening a ledger does, and BadInput for unusable `web.trusted_proxies`.
     """
     with open_ledger(home) as ledger:
-        yield shop_of(home, ledger, open_intake(home, ledger, wake), clock or SystemClock())
+        yield shop_of(home, ledger, open_intake(home, ledger, wake, ring_s=0), clock or SystemClock())
 
 
 def networks_of(home: Home) -> Networks:
@@ -90,4 +105,5 @@ def shop_of(home: Home, ledger: Ledger, intake: Intake, clock: Clock, redis_url:
         pacer=pacer,
         limits=FormLimits(door, rates, key, clock),
         challenges=Challenges(key, door, clock),
+        writers=CapacityLimiter(WRITERS),
     )

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from math import ceil
 
 from fastapi import Request
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 
 from worker.domain.campaign import Campaign
@@ -185,16 +184,18 @@ class Signing:
 
     async def _admit(self, request: Request, reading: _Reading, ready: Ready) -> Answered:
         slug = reading.campaign.slug
-        leave = await self._shop.limits.ask(Visit(self.client(request), ready.address_key, ready.domain, slug))
-        if not leave.allowed:
+        leave = await self._shop.limits.ask(Visit(self.client(request), ready.mailbox_key, ready.domain, slug))
+        if not leave.allowed and not leave.silent:
             return self._later(reading, leave)
         hold = leave.held
         if leave.challenge and not await self._proved(reading.sent):
             if not reading.sent.get("asked"):
                 return self._again(reading, "challenge", challenge=True)
             hold = hold or UNPROVED
+        if leave.silent:
+            return Answered(None, reading.sent.frame)
         try:
-            await run_in_threadpool(self._shop.intake.record, ready, source=SOURCE, hold=hold)
+            await self._shop.writing(self._shop.intake.record, ready, source=SOURCE, hold=hold)
         except Failed:
             form = self._form(reading, {"form": reading.words.gettext(_AWAY)}, keep_stamp=True)
             return Answered(form, form.frame, UNAVAILABLE, 60)

@@ -118,6 +118,19 @@ _MESSAGES: dict[str, tuple[str, tuple[str, ...], Literal["good", "wait", "bad", 
         ),
         "good",
     ),
+    "confirmed already": (
+        N_("Your signature is confirmed"),
+        (N_("You have followed this link before. Your own page shows what became of each letter."),),
+        "good",
+    ),
+    "confirmed before": (
+        N_("Your signature is confirmed"),
+        (
+            N_("This link has done its work. The link to your own page came in another message."),
+            N_("You have lost it? It can be sent to your mailbox again."),
+        ),
+        "good",
+    ),
     "withdrawn": (
         N_("Your letters were withdrawn"),
         (
@@ -166,6 +179,15 @@ _MESSAGES: dict[str, tuple[str, tuple[str, ...], Literal["good", "wait", "bad", 
             N_("At most one such message a day is sent to an address."),
         ),
         "good",
+    ),
+    "gone": (
+        N_("This campaign is no longer here"),
+        (
+            N_(
+                "Its pages were taken away. Whoever runs this site can still withdraw or erase what you signed: please ask."
+            ),
+        ),
+        "wait",
     ),
     "closed": (
         N_("This letter can no longer be signed"),

@@ -80,6 +80,7 @@ class LetterView:
     text: str
     offices: tuple[Choice, ...] = ()
     languages: tuple[Choice, ...] = ()
+    sent_in: str = ""  # the language in which the office receives it
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from tests.integration.intake.scene import (
     standing,
     states,
     token_of,
+    words_of,
 )
 from tests.integration.intake.travel import (
     DAY,
@@ -33,10 +34,10 @@ from tests.integration.intake.travel import (
     send_due,
 )
 from worker.domain.errors import RefusedByState
-from worker.intake import BadPerson, Intake
+from worker.intake import SEND, BadPerson, Consent, Intake
 from worker.intake.lapsing import tend
 from worker.intake.own_page import OwnPages
-from worker.ledger import counts, reviews, tokens
+from worker.ledger import counts, given, reviews, tokens
 from worker.ledger.book import Ledger
 from worker.ledger.keys import Keys
 from worker.ledger.schema import lanes, letters, signatures, signers
@@ -305,7 +306,7 @@ def waits(ledger: Ledger, signature: int) -> str:
         return reviews.waiting(connection, signature)
 
 
-def test_a_comment_waits_where_the_campaign_takes_them(ledger: Ledger, ledger_keys: Keys) -> None:
+def test_a_comment_waits_whatever_the_campaign_says_of_comments_now(ledger: Ledger, ledger_keys: Keys) -> None:
     intake = make_intake(ledger, ledger_keys, linked(takes_comments=True), linked("park"))
     with_words, without, elsewhere = (
         intake.sign("library", person(1, comment="I learnt to read there.")),
@@ -314,12 +315,12 @@ def test_a_comment_waits_where_the_campaign_takes_them(ledger: Ledger, ledger_ke
     )
     for each in (with_words, without, elsewhere):
         assert intake.confirm(token_of(ledger, ledger_keys, each.signature)).letters == 3
-    offices = [each for each in letters_of(ledger, with_words.signature) if each["addressee"] != "signer"]
-    assert {(each["state"], each["reason"]) for each in offices} == {("held", "comment")}
+    for waiting in (with_words, elsewhere):
+        offices = [each for each in letters_of(ledger, waiting.signature) if each["addressee"] != "signer"]
+        assert {(each["state"], each["reason"]) for each in offices} == {("held", "comment")}
     assert ("page-1", "queued") in mail(ledger)  # they see on it why their letters wait
-    for free in (without, elsewhere):
-        assert {states(ledger, free.signature)[each] for each in OFFICES} == {"queued"}
-    assert [waits(ledger, each.signature) for each in (with_words, without, elsewhere)] == ["comment", "", ""]
+    assert {states(ledger, without.signature)[each] for each in OFFICES} == {"queued"}
+    assert [waits(ledger, each.signature) for each in (with_words, without, elsewhere)] == ["comment", "", "comment"]
 
 
 def test_an_unseen_comment_that_was_confirmed_elsewhere_waits(ledger: Ledger, intake: Intake) -> None:
@@ -339,7 +340,40 @@ def test_a_held_notice_waits_and_is_not_gone_around(ledger: Ledger, intake: Inta
     assert mail(ledger) == [("confirm-1", "held")]
     assert letters_of(ledger, held.signature)[0]["reason"] == "no proof of work"
     assert waits(ledger, held.signature) == "no proof of work"
-    assert intake.sign("library", person()).letters == 0
+    assert intake.sign("library", person(), hold="no proof of work").letters == 0
     clock.travel(3 * DAY)
     assert tend(intake) == 1
     assert mail(ledger) == [("confirm-1", "held")]
+
+
+def test_a_form_that_passed_every_gate_sets_a_held_notice_free(ledger: Ledger, intake: Intake) -> None:
+    held = intake.sign("library", person(name="Mallory Sample"), hold="no proof of work")
+    assert intake.sign("library", person()).letters == 1
+    assert mail(ledger) == [("confirm-1", "queued")]
+    assert waits(ledger, held.signature) == ""
+
+
+def test_until_it_is_confirmed_the_newest_form_counts(ledger: Ledger, intake: Intake, ledger_keys: Keys) -> None:
+    """A stranger's form decides nothing: not the name, nor the consents, nor the offices left out."""
+    everything = [SEND, Consent("yearly"), Consent("answer"), Consent("copy")]
+    first = intake.sign("library", person(name="Mallory Sample"), consents=everything, left_out=["council"])
+    second = intake.sign("library", person(), left_out=["mayor"])
+    assert second.signature == first.signature
+    assert words_of(ledger, ledger_keys, first.signature)["name"] == "Sample Signer 01"
+    assert words_of(ledger, ledger_keys, first.signature)["answer"] is False
+    with ledger.read() as connection:
+        assert given.standing(connection, first.signature) == {"send"}
+    intake.confirm(token_of(ledger, ledger_keys, first.signature))
+    assert {each for each in states(ledger, first.signature) if each != "signer"} == {"council", "ministry"}
+
+
+def test_a_form_that_is_held_changes_nothing_that_is_not(ledger: Ledger, intake: Intake, ledger_keys: Keys) -> None:
+    first = intake.sign("library", person())
+    assert intake.sign("library", person(name="Mallory Sample"), hold="no proof of work").letters == 0
+    assert words_of(ledger, ledger_keys, first.signature)["name"] == "Sample Signer 01"
+
+
+def test_a_request_made_again_makes_no_notice(ledger: Ledger, intake: Intake) -> None:
+    for _ in range(3):
+        intake.sign("library", person(), request_key="order-1")
+    assert mail(ledger) == [("confirm-1", "queued")]

@@ -117,8 +117,8 @@ def test_signing_twice_is_once(ledger: Ledger, intake: Intake, ledger_keys: Keys
     second = intake.sign("library", person(name="Somebody Else", email="ada@mail.example"))
     assert second.repeated
     assert second.signature == first.signature
-    assert words_of(ledger, ledger_keys, first.signature)["name"] == "Sample Signer 01"
-    assert words_of(ledger, ledger_keys, first.signature)["email"] == "Ada@mail.example"
+    assert words_of(ledger, ledger_keys, first.signature)["name"] == "Somebody Else", "the newest form counts"
+    assert words_of(ledger, ledger_keys, first.signature)["email"] == "Ada@mail.example", "for the same mailbox"
 
 
 def test_submit_needs_evidence_and_makes_letters_at_once(ledger: Ledger, intake: Intake) -> None:

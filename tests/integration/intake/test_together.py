@@ -197,7 +197,7 @@ def test_one_who_cannot_be_recorded_does_not_stop_the_others(
         assert gate.wait(30)
         made = take(floor, people, origin)
         if any(each.person.name == "Spoilt" for each in people):
-            raise Failed("the ledger refused it")
+            raise BadInput("the ledger refused it")
         return made
 
     monkeypatch.setattr(intake.desk, "take", spoilt)
@@ -208,8 +208,50 @@ def test_one_who_cannot_be_recorded_does_not_stop_the_others(
         calls = [pool.submit(intake.sign, "library", person(n, name=name)) for n, name in enumerate(names, 1)]
         until(lambda: len(intake._together._waiting) == 4, "all to wait for the first")
         gate.set()
-        with pytest.raises(Failed, match="the ledger refused it"):
+        with pytest.raises(BadInput, match="the ledger refused it"):
             calls[1].result(30)
         assert {calls[n].result(30).state for n in (0, 2, 3)} == {first.result(30).state} == {"unconfirmed"}
     assert standing(ledger) == {"unconfirmed": 4}  # what the failed transactions wrote was undone
     assert len(rows(ledger, sa.select(signers.c.id))) == 4
+
+
+def test_who_has_waited_long_enough_is_told_and_leaves_nobody_stuck() -> None:
+    gate, entered = threading.Event(), threading.Event()
+
+    def run(_: str, works: Sequence[int]) -> Sequence[int]:
+        entered.set()
+        assert gate.wait(30)
+        return works
+
+    together: Together[str, int, int] = Together(run, patience_s=0.05)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(together.do, "key", 1)
+        assert entered.wait(30)
+        with pytest.raises(Failed, match="busy"):
+            pool.submit(together.do, "key", 2).result(30)
+        gate.set()
+        assert first.result(30) == 1
+        assert pool.submit(together.do, "key", 3).result(30) == 3
+
+
+def test_a_ledger_that_is_away_is_asked_once_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    gate, entered = threading.Event(), threading.Event()
+
+    def run(_: str, works: Sequence[int]) -> Sequence[int]:
+        calls.append(len(works))
+        entered.set()
+        assert gate.wait(30)
+        raise Failed("the ledger is away")
+
+    together: Together[str, int, int] = Together(run)
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(together.do, "key", 0)]
+        assert entered.wait(30)
+        jobs += [pool.submit(together.do, "key", n) for n in range(1, 4)]
+        until(lambda: len(together._waiting) == 3, "all to wait for the first")
+        gate.set()
+        for job in jobs:
+            with pytest.raises(Failed, match="away"):
+                job.result(30)
+    assert calls == [1, 3]

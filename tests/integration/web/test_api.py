@@ -3,15 +3,18 @@
 import base64
 import hashlib
 import json
+import logging
 
 import pytest
 
 from tests.fixtures.homes import Draft
 from tests.integration.web.api_scene import CAMPAIGN, PROBLEM, SIGN, SITE, an_api
-from worker.domain.errors import Failed
+from worker.domain.errors import Failed, RefusedByState
 from worker.ledger import given as given_consents
+from worker.ledger import own_letters, reviews
 from worker.web import api_signing
 from worker.web.campaign_views import version_of
+from worker.web.gate import Leave
 
 
 @pytest.fixture
@@ -116,9 +119,8 @@ def test_offices_left_out_and_consents_are_recorded(api):
     assert api.post(SIGN, given).status_code == 202
     (row,) = api.recorded()
     api.confirm(row["id"])
-    told = api.get(f"/api/v1/signatures/{row['id']}", headers=api.key("read")).json()
-    assert [each["office"] for each in told["letters"]] == ["sampleton-library-committee"]
     with api.ledger.read() as connection:
+        assert [each.office for each in own_letters.offices(connection, row["id"])] == ["sampleton-library-committee"]
         assert given_consents.standing(connection, row["id"]) == {"send", "yearly"}
 
 
@@ -162,21 +164,72 @@ def test_a_campaign_that_is_over(draft, ledger):
     draft.edit("config/campaigns/town-library.toml", "[sender]", "closes = 2025-01-01T00:00:00Z\n\n[sender]")
     with an_api(draft, ledger) as api:
         assert api.get(CAMPAIGN).json()["openness"] == "closed"
-        problem(api.post(SIGN, api.person(1)), 409)
-        problem(api.post(SIGN, api.confirmed(1), headers=api.key("sign")), 409)
+        for answer in (api.post(SIGN, api.person(1)), api.post(SIGN, api.confirmed(1), headers=api.key("sign"))):
+            assert "closed at 2025-01-01" in problem(answer, 409)["detail"]
         assert api.recorded() == []
 
 
-def test_the_ledger_away(api, monkeypatch):
-    given = api.person(1)
+AWAY = "the service cannot record anything just now; nothing was saved: try again in a minute"
+FULL = "the disk is full (/srv/letters/ledger.db): free some space"
+OLD = "the ledger postgresql://ledger.internal.example/letters is of an older version: run `lettershop migrate`"
+
+
+def logged(caplog) -> list[tuple[str, str]]:
+    return [(each.levelname, each.getMessage()) for each in caplog.records if each.name == "lettershop.web"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "told"),
+    [(Failed(FULL), 503, AWAY), (RefusedByState(OLD), 409, "this cannot be done as things stand now")],
+)
+def test_strangers_are_not_told_where_the_ledger_is(api, monkeypatch, caplog, error, status, told):
+    given, key = api.person(1), api.key("read")
 
     def away(*_, **__):
-        raise Failed("the ledger is away")
+        raise error
 
-    monkeypatch.setattr(type(api.shop.intake), "record", away)
-    answer = api.post(SIGN, given)
-    problem(answer, 503)
-    assert answer.headers["retry-after"] == "30"
+    caplog.set_level(logging.WARNING, "lettershop.web")
+    with monkeypatch.context() as patched:
+        patched.setattr(type(api.shop.intake), "record", away)
+        patched.setattr(type(api.ledger), "read", away)
+        answers = [api.post(SIGN, given), api.get("/api/v1/signatures/1", headers=key)]
+    for answer in answers:
+        assert problem(answer, status)["detail"] == told
+        assert answer.headers.get("retry-after") == ("60" if status == 503 else None)
+    assert logged(caplog) == [("WARNING", f"{type(error).__name__}: {error}")] * 2
+
+
+def test_pages_do_not_tell_it_either(api, monkeypatch, caplog):
+    def away(*_, **__):
+        raise Failed(FULL)
+
+    monkeypatch.setattr(type(api.shop.own_pages), "read", away)
+    answer = api.get(f"/me/{'A' * 27}")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
+    assert "/srv" not in answer.text
+    assert ("WARNING", f"Failed: {FULL}") in logged(caplog)
+
+
+# -- HEAD
+def test_head_is_get_without_the_body(api):
+    for path in (CAMPAIGN, f"{CAMPAIGN}/counters", f"{CAMPAIGN}/offices", f"{CAMPAIGN}/preview",
+                 "/api/v1/openapi.json", "/c/town-library", "/api/v1/campaigns/nothing"):  # fmt: skip
+        asked, head = api.get(path), api.ask("HEAD", path)
+        assert (head.status_code, head.content) == (asked.status_code, b""), path
+        assert head.headers["content-type"] == asked.headers["content-type"]
+        assert int(head.headers["content-length"]) > 0
+    assert api.ask("HEAD", SIGN).status_code == 405, "nothing is got there"
+    assert api.ask("HEAD", "/api/v1/signatures/1").status_code == 401
+    paths = api.get("/api/v1/openapi.json").json()["paths"].values()
+    assert {method for each in paths for method in each} == {"get", "post"}
+
+
+def test_head_is_logged_as_such(api, caplog):
+    caplog.set_level(logging.INFO, "lettershop.access")
+    api.ask("HEAD", CAMPAIGN)
+    (line,) = [each.getMessage() for each in caplog.records if each.name == "lettershop.access"]
+    assert line.startswith("HEAD /api/v1/campaigns/{slug} 200 ")
+    assert line.endswith(" 0 B")
 
 
 # -- the same request again
@@ -184,6 +237,7 @@ def test_a_request_that_comes_again(api):
     named = {"Idempotency-Key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
     first, again = (api.post(SIGN, api.person(1), headers=named) for _ in range(2))
     assert first.status_code == again.status_code == 202
+    assert api.letters() == 1, "the notice that asks to confirm, once"
     (row,) = api.recorded()
     api.shop.intake.withdraw(row["id"])
     assert api.post(SIGN, api.person(1), headers=named).status_code == 202
@@ -245,23 +299,53 @@ def test_names_are_remembered_for_a_day_and_not_without_end(monkeypatch):
 
 # -- the limits
 def test_who_sends_too_many_is_asked_to_wait(draft, ledger):
-    with an_api(draft, ledger, LETTERSHOP_FORM__PER_ADDRESS="8/h") as api:  # alone, a process allows a quarter
-        given = api.person(1)
-        assert [api.post(SIGN, given).status_code for _ in range(2)] == [202, 202]
-        answer = api.post(SIGN, given)
+    with an_api(draft, ledger, LETTERSHOP_FORM__PER_IP="8/h") as api:  # alone, a process allows a quarter
+        assert api.post(SIGN, api.person(1)).status_code == 202
+        problem(api.post(SIGN, api.person(2)), 428)  # from half on
+        answer = api.post(SIGN, api.person(3))
         problem(answer, 429)
         assert 0 < int(answer.headers["retry-after"]) <= 3600 * 13 / 12 + 1, (
             "the hour, and the part of one that a process rounds up by"
         )
+        assert len(api.recorded()) == 1
+
+
+def test_an_address_that_was_used_often_is_answered_as_ever(draft, ledger, monkeypatch):
+    """Else anybody could ask whose address was used here."""
+    with an_api(draft, ledger, LETTERSHOP_FORM__PER_ADDRESS="4/h") as api:  # alone, a process allows one
+        first = api.post(SIGN, api.person(1))
+        assert first.status_code == 202
+        before = api.letters()
+
+        def never(*_, **__):
+            raise AssertionError("nothing is to be recorded")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(type(api.shop.intake), "record", never)
+            again = api.post(SIGN, api.person(1))
+        assert (again.status_code, again.content) == (202, first.content)
+        assert {k: v for k, v in again.headers.items() if k != "date"} == dict(first.headers)
+        assert (len(api.recorded()), api.letters()) == (1, before)
         assert api.post(SIGN, api.person(2)).status_code == 202
+        assert len(api.recorded()) == 2
+
+
+def test_such_an_address_is_asked_for_the_proof_of_work_like_all(api, monkeypatch):
+    async def ask(*_):
+        return Leave(allowed=False, hold="", retry_after_s=9.0, challenge=True, silent=True)
+
+    monkeypatch.setattr(type(api.shop.limits), "ask", ask)
+    told = problem(api.post(SIGN, api.person(1)), 428)
+    assert api.post(SIGN, api.person(1, altcha=solved(told["challenge"]))).status_code == 202
+    assert api.recorded() == []
 
 
 def test_a_flood_of_one_domain_waits_for_an_operator(draft, ledger):
     with an_api(draft, ledger, LETTERSHOP_FORM__PER_DOMAIN="4/h") as api:
         first, second = (api.post(SIGN, api.person(n)) for n in (1, 2))
         assert first.content == second.content
-        held = [api.get(f"/api/v1/signatures/{row['id']}", headers=headers).json()["held"]
-                for headers in [api.key("read")] for row in api.recorded()]  # fmt: skip
+        with api.ledger.read() as connection:
+            held = [reviews.waiting(connection, row["id"]) for row in api.recorded()]
         assert held == ["", "over the limit of its domain"]
 
 

@@ -9,6 +9,7 @@ from tests.fixtures.homes import Draft
 from tests.integration.web.api_scene import CAMPAIGN, SIGN, an_api
 from tests.integration.web.test_api import faults, problem
 from worker.domain.errors import Failed
+from worker.intake import PersonInput
 from worker.ledger import api_keys, audit
 from worker.ledger.schema import api_keys as keys_table
 from worker.ledger.schema import attempts, letters
@@ -21,6 +22,12 @@ OTHER = "/api/v1/campaigns/justice-for-khojaly/signatures"
 def api(draft: Draft, ledger):
     with an_api(draft, ledger) as opened:
         yield opened
+
+
+def entered(api, name: str, n: int = 1, campaign: str = "town-library") -> int:
+    """The number of a confirmed signature that came with the key of this name."""
+    person = PersonInput(f"Sample Signer {n:02}", f"signer{n}@mail.example", "IE")
+    return api.shop.intake.submit(campaign, person, evidence="a list", source=f"api:{name}", notify=True).signature
 
 
 # -- who it is
@@ -64,11 +71,11 @@ def test_two_keys_at_once(api):
 
 
 def test_each_scope_by_itself(api):
-    number = api.post(SIGN, api.confirmed(1), headers=api.key("sign", name="signs")).json()["id"]
+    own = {"only-read": entered(api, "only-read"), "only-withdraw": entered(api, "only-withdraw", 2)}
     doors = {
-        "sign": lambda key: api.post(SIGN, api.confirmed(2), headers=key),
-        "read": lambda key: api.get(f"/api/v1/signatures/{number}", headers=key),
-        "withdraw": lambda key: api.post(f"/api/v1/signatures/{number}/withdraw", headers=key),
+        "sign": lambda key: api.post(SIGN, api.confirmed(3), headers=key),
+        "read": lambda key: api.get(f"/api/v1/signatures/{own['only-read']}", headers=key),
+        "withdraw": lambda key: api.post(f"/api/v1/signatures/{own['only-withdraw']}/withdraw", headers=key),
     }
     for held, door in doors.items():
         key = api.key(*(scope for scope in doors if scope != held), name=f"all-but-{held}")
@@ -126,9 +133,9 @@ def test_a_signature_confirmed_elsewhere(api):
 
 
 def test_their_own_words_wait_for_an_operator(api):
-    answer = api.post(SIGN, api.confirmed(1, comment="I learnt to read there."), headers=api.key("sign", "read"))
-    number = answer.json()["id"]
-    told = api.get(f"/api/v1/signatures/{number}", headers=api.key("read", name="reader")).json()
+    key = api.key("sign", "read")
+    number = api.post(SIGN, api.confirmed(1, comment="I learnt to read there."), headers=key).json()["id"]
+    told = api.get(f"/api/v1/signatures/{number}", headers=key).json()
     assert told["held"]
     assert {each["state"] for each in told["letters"]} == {"held"}
 
@@ -150,6 +157,20 @@ def test_the_same_again_is_told_and_changes_nothing(api):
     assert (first.status_code, again.status_code) == (201, 200)
     assert again.json() == {**first.json(), "letters": 0, "repeated": True}
     assert api.letters() == 3
+
+
+@pytest.mark.parametrize("before", ["web", "import:1", "api:other"])
+def test_of_who_signed_elsewhere_no_more_is_told(api, before):
+    person = PersonInput("Sample Signer 01", "signer1@mail.example", "IE")
+    number = api.shop.intake.submit("town-library", person, evidence="a list", source=before).signature
+    key, letters_before = api.key("sign"), api.letters()
+    for named in ({}, {"Idempotency-Key": "7"}, {"Idempotency-Key": "7"}):
+        answer = api.post(SIGN, api.confirmed(1), headers={**key, **named})
+        told = {"id": None, "state": None, "letters": 0, "repeated": True}
+        assert (answer.status_code, answer.json()) == (200, told)
+        assert "location" not in answer.headers
+    assert [row["id"] for row in api.recorded()] == [number]
+    assert api.letters() == letters_before
 
 
 def test_a_holders_names_for_requests_are_its_own(api):
@@ -188,7 +209,8 @@ def test_a_holder_may_have_people_asked_past_the_limits(draft, ledger):
 # -- reading and withdrawing
 def test_what_a_holder_sees_has_nothing_of_the_signer(api):
     given = api.confirmed(1, city="Sampleton", language="en")
-    number = api.post(SIGN, given, headers=api.key("sign")).json()["id"]
+    key = api.key("sign", "read")
+    number = api.post(SIGN, given, headers=key).json()["id"]
     with api.ledger.write() as connection:
         letter = connection.execute(
             sa.select(letters.c.id).where(letters.c.addressee == "sampleton-mayor")
@@ -197,7 +219,7 @@ def test_what_a_holder_sees_has_nothing_of_the_signer(api):
                "enhanced": "2.0.0", "text": "Ok: queued as 4X"}  # fmt: skip
         connection.execute(sa.insert(attempts), row)
         connection.execute(sa.update(letters).where(letters.c.id == letter).values(attempts=1))
-    answer = api.get(f"/api/v1/signatures/{number}", headers=api.key("read", name="reader"))
+    answer = api.get(f"/api/v1/signatures/{number}", headers=key)
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
     told = answer.json()
@@ -213,8 +235,8 @@ def test_what_a_holder_sees_has_nothing_of_the_signer(api):
 
 
 def test_withdrawing_is_done_once(api):
-    number = api.post(SIGN, api.confirmed(1), headers=api.key("sign")).json()["id"]
-    key = api.key("withdraw", name="ends")
+    key = api.key("sign", "withdraw", name="ends")
+    number = api.post(SIGN, api.confirmed(1), headers=key).json()["id"]
     first = api.post(f"/api/v1/signatures/{number}/withdraw", headers=key)
     again = api.post(f"/api/v1/signatures/{number}/withdraw", headers=key)
     assert (first.status_code, first.json()) == (200, {"id": number, "state": "withdrawn", "cancelled": 3})
@@ -225,16 +247,53 @@ def test_withdrawing_is_done_once(api):
 
 
 def test_an_erased_signature_is_told_as_such(api):
-    number = api.post(SIGN, api.confirmed(1), headers=api.key("sign")).json()["id"]
+    key = api.key("sign", "read", "withdraw")
+    number = api.post(SIGN, api.confirmed(1), headers=key).json()["id"]
     api.shop.intake.erase(number)
-    key = api.key("read", "withdraw", name="both")
     assert api.get(f"/api/v1/signatures/{number}", headers=key).json()["state"] == "erased"
     assert api.post(f"/api/v1/signatures/{number}/withdraw", headers=key).json()["state"] == "erased"
 
 
+def test_a_key_sees_and_ends_what_came_through_it_alone(api):
+    key = api.key("read", "withdraw")
+    api.post(SIGN, api.person(1))  # by anybody
+    public = api.recorded()[0]["id"]
+    listed = api.shop.intake.submit(
+        "town-library", PersonInput("Sample Signer 02", "signer2@mail.example", "IE"), evidence="x", source="import:1"
+    ).signature
+    foreign = [public, listed, entered(api, "partner-2", 3), entered(api, "partne", 4)]
+    api.confirm(public)
+    nowhere = api.get("/api/v1/signatures/4711", headers=key)
+    for number in foreign:
+        there = f"/api/v1/signatures/{number}"
+        for answer in (api.get(there, headers=key), api.post(f"{there}/withdraw", headers=key)):
+            assert problem(answer, 404) == nowhere.json()
+    assert {row["state"] for row in api.recorded()} == {"confirmed"}
+    own = entered(api, "partner", 5)
+    assert api.get(f"/api/v1/signatures/{own}", headers=key).status_code == 200
+
+
+def test_a_rotated_key_sees_what_came_through_the_old_one(api):
+    key = api.key("sign", "read")
+    number = api.post(SIGN, api.confirmed(1), headers=key).json()["id"]
+    fresh = keys.rotate(api.ledger, "partner", who="tester", reason="due", overlap=timedelta(0))
+    new = {"Authorization": f"Bearer {fresh.key}"}
+    assert [api.get(f"/api/v1/signatures/{number}", headers=each).status_code for each in (key, new)] == [401, 200]
+
+
+def test_whoever_was_asked_by_mail_for_a_key_is_its_holders_to_follow(api):
+    key = api.key("sign", "read")
+    assert api.post(SIGN, api.person(1), headers=key).status_code == 202
+    (row,) = api.recorded()
+    seen = [api.get(f"/api/v1/signatures/{row['id']}", headers=key).json()["state"]]
+    api.confirm(row["id"])
+    seen.append(api.get(f"/api/v1/signatures/{row['id']}", headers=key).json()["state"])
+    assert seen == ["unconfirmed", "confirmed"]
+
+
 def test_a_key_for_one_campaign_knows_no_other(api):
     bound = api.key("sign", "read", "withdraw", name="bound", campaign="justice-for-khojaly")
-    number = api.post(SIGN, api.confirmed(1), headers=api.key("sign")).json()["id"]
+    number = entered(api, "bound")  # by an earlier key of this name, for all campaigns
     letters_before = api.letters()
     there, nowhere = f"/api/v1/signatures/{number}", "/api/v1/signatures/4711"
     assert api.get(there, headers=bound).json() == api.get(nowhere, headers=bound).json()

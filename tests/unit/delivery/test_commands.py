@@ -52,7 +52,9 @@ def test_a_group_of_commands():
 
 def test_smtputf8_is_asked_for_where_it_is_needed():
     wide = Envelope("a@un.example", "jörg@un.example", 10)
-    assert group(wide, ALL).startswith(b"MAIL FROM:<a@un.example> SIZE=10 BODY=8BITMIME SMTPUTF8\r\nRCPT TO:<j\xc3\xb6rg@")
+    assert group(wide, ALL).startswith(
+        b"MAIL FROM:<a@un.example> SIZE=10 BODY=8BITMIME SMTPUTF8\r\nRCPT TO:<j\xc3\xb6rg@"
+    )
     assert b"SMTPUTF8" in group(Envelope("a@un.example", "b@un.example", 10, smtputf8=True), ALL)
 
 

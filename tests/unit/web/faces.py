@@ -107,6 +107,8 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             "offices": OFFICES,
             "name": "Ada",
             "action": "/confirm/t",
+            "seen": "abc",
+            "agreed": ["I ask for it."],
             "never": "/never/t",
         },
     ),

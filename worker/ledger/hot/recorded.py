@@ -87,6 +87,11 @@ def token_of(database: Database, keys: Keys, wrapped: bytes, notice: Notice) -> 
     return token
 
 
+def waits_for_a_look(database: Database, signature: int) -> bool:
+    """Whether an operator is still to look at this signature: whatever put a letter of it into the queue."""
+    return bool(database.rows(sql.OPEN_REVIEW, (signature,)))
+
+
 def recorded(database: Database, keys: Keys, letter: int, number: int) -> Recorded | None:
     """What attempt `number` of a letter was made from; None where it never started, or its signer is erased.
 

@@ -206,6 +206,8 @@ SELECT sealed FROM tokens WHERE signature_id = ? AND kind = ?
 ORDER BY CASE WHEN made_at <= ? THEN 0 ELSE 1 END, abs(made_at - ?), hash LIMIT 1
 """
 
+OPEN_REVIEW = "SELECT 1 FROM reviews WHERE signature_id = ? AND decided_at IS NULL"
+
 # -- refilling the pacer -------------------------------------------------------------------------------------------------
 STARTED_SINCE = """
 SELECT a.relay, n.key, n.kind, n.domain, c.slug, a.started_at / 1000000, count(*)

@@ -6,7 +6,7 @@
 | limit | key in Redis | used up |
 |---|---|---|
 | `per_ip`, `per_network` | `form-ip:<hash>`, `form-network:<hash>` | refused for a while; from half on, a proof of work |
-| `per_address` | `form-address:<hash>` | refused for a while |
+| `per_address` | `form-address:<hash>` | answered as usual, and recorded nowhere |
 | `per_domain`, `per_campaign` | `form-domain:<hash>`, `form-campaign:<slug>` | the signature is held for an operator |
 | `challenge_above` | `form-rate:<slug>` | a proof of work |
 
@@ -80,6 +80,7 @@ class Leave:
     """Whether the form is taken.
 
     `allowed` False: answer 429, to be tried again in `retry_after_s` seconds (> 0).
+    `silent`: not allowed for the e-mail address alone. Nobody is told, or the answer would say that it was used before.
     `hold`: "" or which limit ("domain", "campaign") is used up, so that the signature waits for an operator.
     `challenge`: a proof of work is wanted of this visitor; without one the signature is held, or the form shown again.
     """
@@ -88,6 +89,7 @@ class Leave:
     hold: str
     retry_after_s: float
     challenge: bool
+    silent: bool = False
 
     @property
     def held(self) -> str:
@@ -140,7 +142,8 @@ async def _ask(counts: Counts, rules: "_Rules", visit: Visit) -> Leave:
         elif half and kind != "form-address":
             half = False
         else:
-            return Leave(allowed=False, hold="", retry_after_s=wait.seconds, challenge=busy or not half)
+            silent = kind == "form-address"
+            return Leave(False, "", wait.seconds, challenge=busy or not half, silent=silent)  # noqa: FBT003 - `allowed`
     return Leave(allowed=True, hold=hold, retry_after_s=0.0, challenge=busy or not half)
 
 

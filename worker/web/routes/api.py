@@ -18,7 +18,7 @@ from worker.intake import BadPerson
 from worker.rendering import TemplateFault
 from worker.web import api_models as models
 from worker.web import campaign_views as views
-from worker.web.api_auth import Needs, key_of, missing, sees
+from worker.web.api_auth import Needs, key_of, missing, sees, source_of
 from worker.web.api_document import document, problems
 from worker.web.api_reading import read_signature
 from worker.web.api_signing import IDEMPOTENCY, Signatures
@@ -225,12 +225,12 @@ class Signing:
         if not given.confirmed:
             return _json(await self._signatures.ask_for(campaign, given, name, key), ACCEPTED)
         made = await self._signatures.submit(campaign, given, name, key)
-        place = {"Location": f"{PREFIX}/signatures/{made.id}"}
+        place = None if made.id is None else {"Location": f"{PREFIX}/signatures/{made.id}"}
         return _json(made, OK if made.repeated else CREATED, place)
 
 
 class Held:
-    """What the holder of a key may see and do."""
+    """What the holder of a key may see and do with the signatures that came through it."""
 
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
@@ -245,15 +245,16 @@ class Held:
         await self._seen(request, number)
         key = key_of(request)
         assert key is not None
-        who = f"api:{key.name}"
+        who = source_of(key)
         ended = await run_in_threadpool(self._shop.intake.withdraw, number, who=who, reason="asked through the API")
         now = await self._seen(request, number)
         return models.WithdrawnOut(id=number, state=now.state, cancelled=ended.cancelled)
 
     async def _seen(self, request: Request, number: int) -> models.SignatureOut:
         key = key_of(request)
-        found = await run_in_threadpool(read_signature, self._shop.ledger, number)
-        if key is None or found is None or not sees(key, found.campaign):
+        assert key is not None
+        found = await run_in_threadpool(read_signature, self._shop.ledger, number, source_of(key))
+        if found is None or not sees(key, found.campaign):
             raise _nothing()
         return found
 

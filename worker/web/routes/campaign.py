@@ -50,7 +50,7 @@ class CampaignPages:
         open_ones = [each for each in campaign.offices if self._shop.home.offices[each].accepts_letters]
         asked = query.get("office", "")
         office = asked if asked in campaign.offices else (open_ones or list(campaign.offices))[0]
-        language = query.get("language", "")
+        language = query.get("sheet", "")  # the page's own language does not choose what an office gets
         return self._shop.letters.unsigned(
             campaign, office, language if language in campaign.languages else "", self._shop.clock.now()
         )

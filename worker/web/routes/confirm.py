@@ -4,10 +4,12 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse
 
+from worker.domain.consents import OPTIONAL, SEND
 from worker.domain.errors import BadInput, RefusedByState
 from worker.intake.own_page import OwnPage
 from worker.ledger.tokens import CONFIRM
 from worker.web.campaign_views import campaign_view, office_view
+from worker.web.forms import read_form
 from worker.web.routes.campaign import SEE_OTHER
 from worker.web.routes.messages import Messages
 from worker.web.shop import Shop
@@ -34,27 +36,44 @@ class Confirming:
         return self._messages.show(request, "confirmed", slug)
 
     async def show(self, request: Request, token: str) -> Response:
+        page = await self._opened(request, token)
+        if isinstance(page, Response):
+            return page
+        run_out = page.expires is not None and page.expires <= self._shop.clock.now()
+        if page.state == "confirmed":
+            kind = "confirmed before" if run_out or not page.has_page else "confirmed already"
+            action = "" if kind == "confirmed before" else f"/confirm/{token}"
+            return self._messages.show(request, kind, page.campaign, action=action)
+        if page.state != "unconfirmed" or run_out:
+            kind = "expired" if page.state == "unconfirmed" else "withdrawn"
+            return self._messages.show(request, kind, page.campaign, status=410)
+        return _letter(self._shop, request, token, page)
+
+    async def confirm(self, request: Request, token: str) -> Response:
+        page = await self._opened(request, token)
+        if isinstance(page, Response):
+            return page
+        seen = str((await read_form(request)).get("seen", ""))
+        if page.state == "unconfirmed" and seen != page.fingerprint:
+            return RedirectResponse(f"/confirm/{token}", SEE_OTHER)  # it is not what was shown: it is shown again
+        if page.expires is not None and page.expires <= self._shop.clock.now():
+            return RedirectResponse(f"/confirm/{token}", SEE_OTHER)
+        try:
+            await self._shop.writing(self._shop.intake.confirm, token)
+        except RefusedByState:  # run out, or withdrawn meanwhile: the page says which
+            return RedirectResponse(f"/confirm/{token}", SEE_OTHER)
+        return await self._confirmed(request, token, page.campaign)
+
+    async def _opened(self, request: Request, token: str) -> OwnPage | Response:
         try:
             page = await run_in_threadpool(self._shop.own_pages.read, token, CONFIRM)
         except BadInput:
             return self._messages.show(request, "unknown", status=404)
         except RefusedByState:
             return self._messages.show(request, "erased", status=410)
-        if page.state == "confirmed":
-            return await self._confirmed(request, token, page.campaign)
-        if page.state != "unconfirmed" or (page.expires is not None and page.expires <= self._shop.clock.now()):
-            kind = "expired" if page.state == "unconfirmed" else "withdrawn"
-            return self._messages.show(request, kind, page.campaign, status=410)
-        return _letter(self._shop, request, token, page)
-
-    async def confirm(self, request: Request, token: str) -> Response:
-        try:
-            await run_in_threadpool(self._shop.intake.confirm, token)
-        except BadInput:
-            return self._messages.show(request, "unknown", status=404)
-        except RefusedByState:  # run out, or withdrawn meanwhile: the page says which
-            return RedirectResponse(f"/confirm/{token}", SEE_OTHER)
-        return await self._confirmed(request, token, await run_in_threadpool(self._shop.own_pages.campaign_of, token))
+        if self._shop.campaign(page.campaign) is None:
+            return self._messages.show(request, "closed", status=410)
+        return page
 
 
 def _letter(shop: Shop, request: Request, token: str, page: OwnPage) -> Response:
@@ -77,4 +96,6 @@ def _letter(shop: Shop, request: Request, token: str, page: OwnPage) -> Response
         name=page.person.name,
         action=f"/confirm/{token}",
         never=f"/never/{token}",
+        seen=page.fingerprint,
+        agreed=[campaign.consent_words(kind, language) for kind in (SEND, *OPTIONAL) if kind in page.consents],
     )

@@ -3,23 +3,22 @@
 Both answer alike whether or not anything is known of the address.
 """
 
-from datetime import timedelta
+from math import ceil
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
 from worker.domain.errors import BadInput, RefusedByState
 from worker.web import faults
 from worker.web.forms import read_form
 from worker.web.gate import HONEYPOT, Visit
-from worker.web.gate.challenge import FIELD
 from worker.web.routes.messages import Messages
 from worker.web.shop import Shop
 from worker.web.signing_form import TOO_MANY, UNPROCESSABLE, Signing
 
 LIKE = "; write one like name@mail.example"  # as the reasons about an address end in `intake.validate`
-_HOUR_S = str(timedelta(hours=1) // timedelta(seconds=1))
 
 
 def router(shop: Shop) -> APIRouter:
@@ -43,6 +42,8 @@ class Links:
             slug = await run_in_threadpool(self._shop.own_pages.campaign_of, token)
         except BadInput:
             return self._messages.show(request, "unknown", status=404)
+        except RefusedByState:  # erased: no address is known to this link any more
+            return self._messages.show(request, "erased", status=410)
         campaign = self._messages.campaign(request, slug)
         return self._shop.pages.html(request, "never.html", campaign=campaign, action=f"/never/{token}")
 
@@ -51,26 +52,26 @@ class Links:
             await run_in_threadpool(self._shop.own_pages.never, token)
         except BadInput:
             return self._messages.show(request, "unknown", status=404)
-        except RefusedByState:  # erased: nothing is known that could be written to
-            return self._messages.show(request, "erased")
+        except RefusedByState:
+            return self._messages.show(request, "erased", status=410)
         return self._messages.show(request, "never")
 
-    async def _form(
-        self, request: Request, slug: str, status: int = 200, *, value: str = "", error: str = ""
+    def _form(
+        self, request: Request, slug: str, status: int = 200, *, value: str = "", error: str = "", wait_s: float = 0
     ) -> Response:
         view = self._messages.campaign(request, slug)
         if view is None:
             raise HTTPException(404)
-        challenge = await self._shop.limits.challenged(self._signing.client(request), slug)
-        context: dict[str, Any] = {"action": f"/c/{slug}/link", "value": value, "error": error, "challenge": challenge}
-        headers = {"Retry-After": _HOUR_S} if status == TOO_MANY else None
         at = f"/c/{slug}/link"
+        headers = {"Retry-After": str(max(1, ceil(wait_s)))} if status == TOO_MANY else None
+        context: dict[str, Any] = {"action": at, "value": value, "error": error}
         return self._shop.pages.html(request, "link.html", status, headers, campaign=view, at=at, **context)
 
     async def lost(self, request: Request, slug: str) -> Response:
-        return await self._form(request, slug)
+        return self._form(request, slug)
 
     async def send(self, request: Request, slug: str) -> Response:
+        """No proof of work here: at most one message a day comes of it, and to a confirmed signer alone."""
         if self._shop.campaign(slug) is None:
             raise HTTPException(404)
         sent = await read_form(request)
@@ -80,20 +81,16 @@ class Links:
             canonical = self._shop.intake.canonical(given)
         except BadInput as exc:
             reason = f"{str(exc).removeprefix('email: ')}{LIKE}"
-            return await self._form(
-                request, slug, UNPROCESSABLE, value=given, error=faults.fault(words, "email", reason)
-            )
+            error = faults.fault(words, "email", reason)
+            return self._form(request, slug, UNPROCESSABLE, value=given, error=error)
         key = self._shop.ledger.keys.address_key(canonical)
-        leave = await self._shop.limits.ask(
-            Visit(self._signing.client(request), key, canonical.rpartition("@")[2], slug)
-        )
-        unproved = leave.challenge and not await self._shop.challenges.solved(
-            str(sent.get(FIELD, "")), self._shop.clock.now()
-        )
-        if not leave.allowed or unproved:
-            why = "challenge" if leave.allowed else "limit"
-            status = UNPROCESSABLE if leave.allowed else TOO_MANY
-            return await self._form(request, slug, status, value=given, error=faults.fault(words, "form", why))
-        if not sent.get(HONEYPOT):
-            await run_in_threadpool(self._shop.own_pages.lost, slug, given)
-        return self._messages.show(request, "link", slug)
+        visit = Visit(self._signing.client(request), key, canonical.rpartition("@")[2], slug)
+        leave = await self._shop.limits.ask(visit)
+        if not leave.allowed and not leave.silent:
+            error = faults.fault(words, "form", "limit")
+            return self._form(request, slug, TOO_MANY, value=given, error=error, wait_s=leave.retry_after_s)
+        answer = self._messages.show(request, "link", slug)
+        if leave.allowed and not sent.get(HONEYPOT):
+            # after the answer, so that the time it takes tells nobody whether there is such a signer
+            answer.background = BackgroundTask(self._shop.writing, self._shop.own_pages.lost, slug, given)
+        return answer

@@ -14,13 +14,24 @@ class Messages:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
-    def show(self, request: Request, kind: str, slug: str = "", *, status: int = 200) -> Response:
-        """The message of this `kind` (see `tellings`), in the frame of the campaign where one is known."""
+    def show(self, request: Request, kind: str, slug: str = "", *, status: int = 200, action: str = "") -> Response:
+        """The message of this `kind` (see `tellings`), in the frame of the campaign where one is known.
+
+        `action`: where its one button leads ("" for none): a POST, because programs follow links.
+        """
         view = self.campaign(request, slug)
         words = self._shop.pages.words_for(request, view.language if view else "")
         told = tellings.message(words, kind)
         return self._shop.pages.html(
-            request, "message.html", status, campaign=view, title=told.title, text=told.text, tone=told.tone, links=()
+            request,
+            "message.html",
+            status,
+            campaign=view,
+            title=told.title,
+            text=told.text,
+            tone=told.tone,
+            links=(),
+            action=action,
         )
 
     def campaign(self, request: Request, slug: str) -> CampaignView | None:

@@ -1,5 +1,9 @@
-"""Errors as answers: a page in words or, under /api/, a problem document (RFC 9457)."""
+"""Errors as answers: a page in words or, under /api/, a problem document (RFC 9457).
 
+What the house says to its operators names hosts, paths and commands. Strangers are told none of it: `outside`.
+"""
+
+import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -8,8 +12,13 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import JSONResponse
 
+from worker.domain.errors import BadInput, Failed, LettershopError
 from worker.web.shop import Shop
 
+log = logging.getLogger("lettershop.web")
+
+AWAY = "the service cannot record anything just now; nothing was saved: try again in a minute"
+NOT_NOW = "this cannot be done as things stand now"
 API = "/api/"
 MEDIA_TYPE = "application/problem+json"
 
@@ -21,6 +30,17 @@ def answer(
     if request.scope["path"].startswith(API):
         return problem(status, detail, headers)
     return shop.pages.html(request, "error.html", status, headers)
+
+
+def outside(exc: LettershopError) -> str:
+    """What may be told to anybody of an error of the house's; what it is goes to the log, where the asker is not at fault.
+
+    The messages of Failed and RefusedByState hold no personal data.
+    """
+    if isinstance(exc, BadInput):
+        return str(exc)
+    log.warning("%s: %s", type(exc).__name__, exc)
+    return AWAY if isinstance(exc, Failed) else NOT_NOW
 
 
 def problem(status: int, detail: str = "", headers: Mapping[str, str] | None = None, **more: Any) -> JSONResponse:

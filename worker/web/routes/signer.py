@@ -57,7 +57,8 @@ class SignerPages:
 
     async def _opened(self, request: Request, token: str) -> OwnPage | Response:
         try:
-            return await run_in_threadpool(self._pages.read, token)
+            page = await run_in_threadpool(self._pages.read, token)
+            return page if self._shop.campaign(page.campaign) else self._messages.show(request, "gone", status=410)
         except BadInput:
             return self._messages.show(request, "unknown", status=404)
         except RefusedByState:
