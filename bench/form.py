@@ -114,7 +114,9 @@ def _under_load(home: Home, sink: Sink, ports: tuple[int, int], options: argpars
 
 # -- the home and its processes ----------------------------------------------------------------------------------------
 def _form_settings(sink_port: int) -> dict[str, str]:
-    wide = {f"LETTERSHOP_FORM__{name}": "10000000/h" for name in ("PER_IP", "PER_NETWORK", "PER_DOMAIN", "PER_CAMPAIGN")}
+    wide = {
+        f"LETTERSHOP_FORM__{name}": "10000000/h" for name in ("PER_IP", "PER_NETWORK", "PER_DOMAIN", "PER_CAMPAIGN")
+    }
     return {
         **settings_for(sink_port, 1),
         **wide,
