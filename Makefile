@@ -48,7 +48,10 @@ words: .venv/dev ## bring the catalogues of the pages up to date with what templ
 	$(BIN)/pybabel -q update -D web -i var/web.pot -d worker/web/locale --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --width 120
 
 screenshots: .venv/dev ## take the pictures of docs/screenshots from the running product (needs chromium)
-	$(BIN)/python docs/screenshots.py
+	$(BIN)/python -m docs.screenshots
+
+cannon: .venv/dev ## send 10,000 forms at one victim's address, in two to three minutes
+	POSTS=10000 $(BIN)/python -m pytest tests/acceptance/web/test_mail_cannon.py
 
 bench: .venv/dev ## print one JSON line per benchmark
 	$(BIN)/python bench/rendering.py
@@ -63,4 +66,4 @@ lock: ## pin the dependencies anew (needs uv on PATH)
 clean: ## remove what make made
 	rm -rf .venv dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup demo test cover lint config words screenshots check bench lock clean
+.PHONY: help setup demo test cover lint config words screenshots cannon check bench lock clean

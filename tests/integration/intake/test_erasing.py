@@ -17,8 +17,9 @@ from tests.integration.intake.scene import (
 from worker.domain.errors import BadInput, RefusedByState
 from worker.ledger import audit, counts, tokens
 from worker.ledger.book import Ledger
+from worker.ledger.engine import sqlite_file
 from worker.ledger.keys import Keys
-from worker.ledger.schema import metadata, signers
+from worker.ledger.schema import metadata, signer_versions, signers
 
 
 def test_erasing_destroys_the_key_in_all_campaigns(ledger: Ledger, ledger_keys: Keys) -> None:
@@ -98,3 +99,22 @@ def test_nothing_personal_stands_in_the_clear_anywhere(ledger: Ledger, ledger_ke
         "unmistak"
         not in repr([tuple(bytes(v) if isinstance(v, memoryview) else v for v in r) for r in everything]).lower()
     )
+
+
+@pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
+def test_nothing_of_an_erased_signer_stands_in_the_files(ledger: Ledger, ledger_keys: Keys) -> None:
+    """SQLite keeps what was overwritten in its write-ahead log, where a data key found elsewhere would open it."""
+    intake = make_intake(ledger, ledger_keys)
+    signature = intake.submit("library", person(), evidence="list 7, kept by Sample Signer 01").signature
+    (signer,) = rows(ledger, sa.select(signers))
+    (version,) = rows(ledger, sa.select(signer_versions))
+    secrets = [signer["wrapped_key"], signer["address_key"], version["sealed"], b"kept by Sample Signer 01"]
+    file = sqlite_file(ledger.url)
+
+    def found() -> list[bytes]:
+        kept = b"".join(file.with_name(file.name + end).read_bytes() for end in ("", "-wal"))
+        return [secret for secret in secrets if bytes(secret) in kept]
+
+    assert found() == secrets
+    intake.erase(signature)
+    assert found() == []
