@@ -101,7 +101,7 @@ class Intake:
         Raises BadPerson (`fields`), BadInput, or RefusedByState where the campaign is not open for signing.
         """
         asked = Asked(consents, left_out, request_key)
-        return self.record(self.ready(campaign, person, asked), source=source, hold=hold)
+        return self._take(self.ready(campaign, person, asked), _unproved(source, hold))
 
     def submit(
         self,
@@ -128,9 +128,10 @@ class Intake:
         """What a signing states, checked and hashed without asking the ledger. Raises as `sign` does."""
         return Ready(campaign, self.desk.prepared(self.open_campaign(campaign), person, asked))
 
-    def record(self, ready: Ready, *, source: str, hold: str = "") -> Receipt:
-        """`sign`, in its second half: for who has something to ask between checking and recording."""
-        return self._take(ready, Origin(stated(source, "source"), hold=remark(hold, "hold")))
+    async def record(self, ready: Ready, *, source: str, hold: str = "") -> Receipt:
+        """`sign`, in its second half, for an event loop: who serves many has something to ask between the two."""
+        receipt = await self._together.soon((ready.campaign, _unproved(source, hold)), ready.prepared)
+        return self._rung(receipt)
 
     def submit_many(
         self,
@@ -161,10 +162,8 @@ class Intake:
             known = tokens.find(connection, self._keys, token)
         if known is None:
             raise BadInput(_UNKNOWN)
-        made = self.desk.transact(self.desk.campaign(known.campaign), lambda floor: self._confirm(floor, token))
-        if made.letters:
-            self.bell.ring()
-        return made
+        campaign = self.desk.campaign(known.campaign)
+        return self._rung(self.desk.transact(campaign, lambda floor: self._confirm(floor, token)))
 
     def withdraw(self, signature: int, *, who: str = "signer", reason: str = "") -> Ended:
         """End a signature: what is not sent is cancelled, consents end. Raises BadInput for an unknown id."""
@@ -218,7 +217,9 @@ class Intake:
     # -- the steps
 
     def _take(self, ready: Ready, origin: Origin) -> Receipt:
-        receipt = self._together.do((ready.campaign, origin), ready.prepared)
+        return self._rung(self._together.do((ready.campaign, origin), ready.prepared))
+
+    def _rung(self, receipt: Receipt) -> Receipt:
         if receipt.letters:
             self.bell.ring()
         return receipt
@@ -267,6 +268,10 @@ class Intake:
         without = had | signatures.left_out(floor.connection, found.id)
         made = self.desk.write(floor, [(found.id, found.text_hash, without)], manner)
         return Receipt(found.id, CONFIRMED, made, skipped=floor.ground.skipped, written=len(had))
+
+
+def _unproved(source: str, hold: str) -> Origin:
+    return Origin(stated(source, "source"), hold=remark(hold, "hold"))
 
 
 def _receipt(floor: Floor, made: Made) -> Receipt | BaseException:

@@ -1,14 +1,21 @@
 """Signings that arrive while a transaction runs share the next one.
 
-A commit costs the same for one signature as for twenty, and a form in a busy hour is sent by many at once. Whoever comes
-while nobody is at the desk goes there at once, alone or not: nobody waits for company. Whoever comes meanwhile waits, and
-the first of them takes all that are alike along. If a shared transaction fails, its members are tried one by one, so that
-each gets an answer of its own. Where the ledger is away or busy, all of them are told, and whoever has waited for ten
-seconds waits no longer.
+A commit costs the same for one signature as for twenty, and a form in a busy hour is sent by many at once. One thread
+does the work, for as long as there is some: whoever comes while it is idle is served at once, alone or not, and nobody
+waits for company. What came meanwhile and is alike goes together. If a shared transaction fails, its members are tried
+one by one, so that each gets an answer of its own. Where the ledger is away or busy, all of them are told, and whoever
+has waited for ten seconds waits no longer.
+
+One thread and not one for each caller: a thread that is woken costs the interpreter a change of hands, and a hundred
+signers a second would be a hundred of them for the event loop to wait for.
 """
 
+import asyncio
+import contextlib
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -19,6 +26,9 @@ W = TypeVar("W")
 R = TypeVar("R")
 
 PATIENCE_S = 10.0
+IDLE_S = 2.0
+"""The thread waits so long for more before it ends."""
+
 MOST = 50
 """Members of one transaction: some milliseconds of SQLite's one writer."""
 
@@ -27,14 +37,13 @@ MOST = 50
 class _Job(Generic[K, W, R]):
     key: K
     work: W
-    turn: threading.Event = field(default_factory=threading.Event)  # settled, or its thread is to lead now
-    answer: R | BaseException | None = None
+    answer: Future[R] = field(default_factory=Future)
 
-    def result(self) -> R:
-        if isinstance(self.answer, BaseException):
-            raise self.answer
-        assert self.answer is not None, "settled"
-        return self.answer
+    def settle(self, answer: R | BaseException) -> None:
+        if isinstance(answer, BaseException):
+            self.answer.set_exception(answer)
+        else:
+            self.answer.set_result(answer)
 
 
 class Together(Generic[K, W, R]):
@@ -49,56 +58,76 @@ class Together(Generic[K, W, R]):
         """`patience_s`: how long a caller waits for its turn before it is told that the ledger is busy."""
         self._run = run
         self._patience_s = patience_s
-        self._lock = threading.Lock()
-        self._waiting: list[_Job[K, W, R]] = []
-        self._led = False
+        self._changed = threading.Condition()
+        self._waiting: deque[_Job[K, W, R]] = deque()
+        self._manned = False
 
     def do(self, key: K, work: W) -> R:
         """The answer to `work`, done together with what else of the same `key` waits. Raises what `run` raises for it."""
+        answer = self._enqueue(key, work)
+        with contextlib.suppress(TimeoutError):
+            return answer.result(self._patience_s)
+        _leave(answer)
+        return answer.result()
+
+    async def soon(self, key: K, work: W) -> R:
+        """`do` for an event loop, which it holds up no longer than it takes to stand in line."""
+        answer = self._enqueue(key, work)
+        told = asyncio.wrap_future(answer)
+        done, _ = await asyncio.wait({told}, timeout=self._patience_s)
+        if not done:
+            _leave(answer)
+        return await told
+
+    def _enqueue(self, key: K, work: W) -> Future[R]:
         job: _Job[K, W, R] = _Job(key, work)
-        with self._lock:
+        with self._changed:
             self._waiting.append(job)
-            lead, self._led = not self._led, True
-        if not lead and not job.turn.wait(self._patience_s) and self._gave_up(job):
-            raise Failed("the ledger is busy: make the same call again")
-        if job.answer is None:
-            self._lead(job)
-        return job.result()
-
-    def _gave_up(self, job: _Job[K, W, R]) -> bool:
-        """Whether it is not to be waited for any longer; what is recorded without its asker knowing may be asked again."""
-        with self._lock:
-            if job.turn.is_set():
-                return False
-            self._waiting = [each for each in self._waiting if each is not job]
-            return True
-
-    def _lead(self, job: _Job[K, W, R]) -> None:
-        with self._lock:
-            alike = [each for each in self._waiting if each.key == job.key and each is not job]
-            batch = [job, *alike[: MOST - 1]]
-            self._waiting = [each for each in self._waiting if each not in batch]
+            if self._manned:
+                self._changed.notify()
+                return job.answer
+            self._manned = True
         try:
-            self._settle(job.key, batch)
-        finally:
-            with self._lock:
-                self._led = bool(self._waiting)
-                if self._waiting:
-                    self._waiting[
-                        0
-                    ].turn.set()  # under the lock: it must not give up between being chosen and being told
-            for each in batch:
-                each.answer = Failed("interrupted: make the same call again") if each.answer is None else each.answer
-                each.turn.set()
+            threading.Thread(target=self._work, name="together", daemon=True).start()
+        except RuntimeError as exc:  # no more threads
+            with self._changed:
+                self._manned = False
+                self._waiting.remove(job)
+            raise Failed("this machine is busy: make the same call again") from exc
+        return job.answer
+
+    def _work(self) -> None:
+        while batch := self._next():
+            self._settle(batch[0].key, batch)
+
+    def _next(self) -> list[_Job[K, W, R]]:
+        """Those who go together next, in the order in which they came; none once nobody has come for a while."""
+        with self._changed:
+            while True:
+                if not self._changed.wait_for(lambda: bool(self._waiting), IDLE_S):
+                    self._manned = False
+                    return []
+                key = self._waiting[0].key
+                alike = [job for job in self._waiting if job.key == key][:MOST]
+                gone = set(map(id, alike))
+                self._waiting = deque(job for job in self._waiting if id(job) not in gone)
+                if batch := [job for job in alike if job.answer.set_running_or_notify_cancel()]:
+                    return batch
 
     def _settle(self, key: K, batch: Sequence[_Job[K, W, R]]) -> None:
         try:
             answers: Sequence[R | BaseException] = self._run(key, [job.work for job in batch])
-        except Exception as exc:  # noqa: BLE001 - whatever it was, each caller must be answered, and raises it
+        except BaseException as exc:  # noqa: BLE001 - whatever it was, each caller must be answered, and raises it
             if len(batch) > 1 and not isinstance(exc, Failed):  # a ledger that is away is so for each of them
                 for job in batch:
                     self._settle(key, [job])
                 return
             answers = [exc] * len(batch)
         for job, answer in zip(batch, answers, strict=True):
-            job.answer = answer
+            job.settle(answer)
+
+
+def _leave(answer: "Future[R]") -> None:
+    """Wait no longer, unless the work is being done already. Raises Failed."""
+    if answer.cancel():
+        raise Failed("the ledger is busy: make the same call again")

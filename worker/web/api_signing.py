@@ -14,7 +14,7 @@ kept in the ledger apart for each key's name: no two holders' names meet, and no
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable
 from datetime import timedelta
 from math import ceil
 
@@ -67,20 +67,21 @@ class Signatures:
             raise BadPerson({IDEMPOTENCY: _OTHER})
         leave = await self._admitted(request, campaign, given, ready)
         if leave.allowed:
-            await run_in_threadpool(self._shop.intake.record, ready, source=SOURCE, hold=leave.held)
+            await self._shop.intake.record(ready, source=SOURCE, hold=leave.held)
         return ASKED
 
     async def ask_for(self, campaign: Campaign, given: SignatureRequest, name: str, key: ApiKey) -> AskedOut:
         """The same for a key's holder, past the limits."""
         ready = self._ready(campaign, given, _faults(campaign, given, by_key=True), _holders(key, name))
-        await _recorded(lambda: self._shop.intake.record(ready, source=source_of(key)))
+        await _recorded(self._shop.intake.record(ready, source=source_of(key)))
         return ASKED
 
     async def submit(self, campaign: Campaign, given: SignatureRequest, name: str, key: ApiKey) -> MadeOut:
         """Record a signature that was confirmed elsewhere."""
         self._ready(campaign, given, _faults(campaign, given, by_key=True), None)  # tells all faults at once
         receipt = await _recorded(
-            lambda: self._shop.intake.submit(
+            run_in_threadpool(
+                self._shop.intake.submit,
                 campaign.slug,
                 _person(campaign, given),
                 evidence=given.evidence,
@@ -158,9 +159,9 @@ class Requests:
         return self._known.setdefault(key, (now + _MEMORY.total_seconds(), bound))[1] == bound
 
 
-async def _recorded(work: Callable[[], Receipt]) -> Receipt:
+async def _recorded(work: Awaitable[Receipt]) -> Receipt:
     try:
-        return await run_in_threadpool(work)
+        return await work
     except BadPerson:
         raise
     except BadInput as exc:  # everything else was checked before

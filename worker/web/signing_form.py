@@ -195,7 +195,7 @@ class Signing:
         if leave.silent:
             return Answered(None, reading.sent.frame)
         try:
-            await self._shop.writing(self._shop.intake.record, ready, source=SOURCE, hold=hold)
+            await self._shop.intake.record(ready, source=SOURCE, hold=hold)
         except Failed:
             form = self._form(reading, {"form": reading.words.gettext(_AWAY)}, keep_stamp=True)
             return Answered(form, form.frame, UNAVAILABLE, 60)

@@ -1,5 +1,6 @@
 """Signings that share a transaction: who leads, who follows, and that an error is its caller's alone."""
 
+import asyncio
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -107,12 +108,9 @@ def test_a_group_that_fails_is_tried_one_by_one() -> None:
     assert together.do("a", 4) == 4
 
 
-def test_an_interruption_leaves_nobody_waiting() -> None:
-    interrupted = threading.Event()
-
+def test_whatever_goes_wrong_nobody_is_left_waiting() -> None:
     def answer(work: int) -> int:
-        if work == 1 and not interrupted.is_set():
-            interrupted.set()
+        if work == 1:
             raise KeyboardInterrupt
         return work
 
@@ -120,10 +118,53 @@ def test_an_interruption_leaves_nobody_waiting() -> None:
     with one_at_work(run, [("a", 1), ("a", 2), ("b", 3)]) as (together, calls):
         with pytest.raises(KeyboardInterrupt):
             calls[1].result(30)
-        with pytest.raises(Failed, match="make the same call again"):
-            calls[2].result(30)
-        assert calls[3].result(30) == 3
+        assert [calls[n].result(30) for n in (0, 2, 3)] == [0, 2, 3]
     assert together.do("a", 2) == 2
+
+
+def test_an_event_loop_stands_in_line_and_goes_on_meanwhile() -> None:
+    run = Run()
+
+    async def both() -> list[int]:
+        together: Together[str, int, int] = Together(run)
+        first = asyncio.create_task(together.soon("a", 0))
+        while not run.entered.is_set():
+            await asyncio.sleep(0.001)
+        others = [asyncio.create_task(together.soon("a", n)) for n in (1, 2)]
+        while len(together._waiting) < 2:
+            await asyncio.sleep(0.001)
+        run.free.set()
+        return await asyncio.gather(first, *others)
+
+    assert asyncio.run(both()) == [0, 10, 20]
+    assert run.batches == [("a", [0]), ("a", [1, 2])]
+
+
+def test_an_event_loop_too_waits_only_for_so_long() -> None:
+    run = Run()
+
+    async def tired() -> int:
+        together: Together[str, int, int] = Together(run, patience_s=0.05)
+        first = asyncio.create_task(together.soon("a", 0))
+        while not run.entered.is_set():
+            await asyncio.sleep(0.001)
+        with pytest.raises(Failed, match="busy"):
+            await together.soon("a", 1)
+        run.free.set()
+        return await first  # its work had begun: it is answered, however long that took
+
+    assert asyncio.run(tired()) == 0
+    assert run.batches == [("a", [0])]
+
+
+def test_a_thread_that_was_idle_ends_and_another_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.intake.together.IDLE_S", 0.01)
+    run = Run()
+    run.free.set()
+    together: Together[str, int, int] = Together(run)
+    for n in range(3):
+        assert together.do("a", n) == 10 * n
+        until(lambda: not together._manned, "the thread to end")
 
 
 # -- on a ledger -------------------------------------------------------------------------------------------------------
