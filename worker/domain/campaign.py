@@ -39,6 +39,10 @@ class TextVersion:
 
     campaign: str
     wordings: Mapping[str, Wording]  # by language
+    hash: str = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hash", content_hash(self.body()))  # once: each form asks for it
 
     def body(self) -> dict[str, Any]:
         """The JSON form that is stored and hashed."""
@@ -49,10 +53,6 @@ class TextVersion:
                 for language, w in self.wordings.items()
             },
         }
-
-    @property
-    def hash(self) -> str:
-        return content_hash(self.body())
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> "TextVersion":

@@ -36,6 +36,7 @@ def make_app(shop: Shop) -> FastAPI:
     app = FastAPI(
         title="Lettershop", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
     )
+    app.router.routes.append(campaign.signing(shop))
     for routes in (assets, campaign, confirm, links, signer, privacy, rehearsal):
         app.include_router(routes.router(shop), include_in_schema=False)
     app.include_router(api.router(shop))

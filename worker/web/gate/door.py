@@ -49,9 +49,9 @@ class Door:
     """Belongs to one event loop, as its pacer does. `patience_s`: seconds that a question may take."""
 
     def __init__(self, pacer: Pacer, clock: Clock, *, patience_s: float = PATIENCE_S) -> None:
-        self._pacer = pacer
+        self.pacer = pacer
         self._clock = clock
-        self._patience_s = patience_s
+        self.patience_s = patience_s
         self._places = asyncio.Semaphore(PLACES)
         self._away = False
         self._again = 0.0  # monotonic: when Redis is tried next, while it is away
@@ -61,10 +61,10 @@ class Door:
         if not self._may_try():
             raise Away
         try:
-            async with asyncio.timeout(self._patience_s), self._places:
+            async with asyncio.timeout(self.patience_s), self._places:
                 answer = await self._answer(question)
         except TimeoutError as exc:
-            self._shut(f"no answer within {self._patience_s:g} s", REST_S)
+            self._shut(f"no answer within {self.patience_s:g} s", REST_S)
             raise Away from exc
         except Settling as exc:
             self._shut("it is new and settles", min(exc.seconds, REST_S))
@@ -77,10 +77,10 @@ class Door:
 
     async def _answer(self, question: Callable[[Pacer], Awaitable[T]]) -> T:
         try:
-            return await question(self._pacer)
+            return await question(self.pacer)
         except NeedsRefill:
-            await self._pacer.refill([])
-            return await question(self._pacer)
+            await self.pacer.refill([])
+            return await question(self.pacer)
 
     def _may_try(self) -> bool:
         if not self._away:

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from worker.domain.clock import Clock
 from worker.domain.limits import Limit
-from worker.pacing import Pacer, Wait, Want
+from worker.pacing import Pacer, Wait
+from worker.web.gate.asks import Asks
 
 LOOK_S = 1.0
 """For so long a campaign's rate is not read again, only counted on."""
@@ -64,14 +65,15 @@ class Pulses:
 
 
 class Fleet:
-    """Counts through `pacer`. Raises what the pacer raises."""
+    """Counts through `pacer`, together with others who ask at the moment. Raises what the pacer raises."""
 
-    def __init__(self, pacer: Pacer, pulses: Pulses) -> None:
+    def __init__(self, pacer: Pacer, asks: Asks, pulses: Pulses) -> None:
         self._pacer = pacer
+        self._asks = asks
         self._pulses = pulses
 
     async def take(self, limits: Sequence[Limit]) -> Wait | None:
-        (answer,) = await self._pacer.ask([Want(0, tuple(limits))])
+        answer = await self._asks.ask(limits)
         if isinstance(answer, Wait):
             return answer
         for limit in limits:

@@ -31,6 +31,7 @@ from typing import Protocol, Self
 from worker.domain.clock import Clock
 from worker.domain.limits import MOST, Limit, Rate
 from worker.pacing import Pacer
+from worker.web.gate.asks import Asks
 from worker.web.gate.client import ClientAddress
 from worker.web.gate.door import Away, Door
 from worker.web.gate.fleet import Counts, Fleet, Pulses
@@ -102,6 +103,7 @@ class FormLimits:
 
     def __init__(self, door: Door, rates: Rates, key: bytes, clock: Clock) -> None:
         self._door = door
+        self._asks = Asks(door.pacer, door.patience_s)
         self._pulses = Pulses(clock)
         self._memory = Windows(clock)
         hash_key = sub_key(key, "limits")
@@ -112,7 +114,7 @@ class FormLimits:
         """Count the form against its limits, if they have room. Ask for forms that would otherwise be recorded."""
 
         def question(pacer: Pacer) -> Awaitable[Leave]:
-            return _ask(Fleet(pacer, self._pulses), self._fleets, visit)
+            return _ask(Fleet(pacer, self._asks, self._pulses), self._fleets, visit)
 
         try:
             return await self._door.through(question)
@@ -123,7 +125,7 @@ class FormLimits:
         """Whether a form that is shown to this visitor now should come with a proof of work. Counts nothing."""
 
         def question(pacer: Pacer) -> Awaitable[bool]:
-            return _look(Fleet(pacer, self._pulses), self._fleets, client, campaign)
+            return _look(Fleet(pacer, self._asks, self._pulses), self._fleets, client, campaign)
 
         try:
             return await self._door.through(question)

@@ -22,12 +22,12 @@ def dump(server) -> str:
 
 async def used(gate: Gate, key: str) -> int:
     """What is counted against the one key that begins so."""
-    connection = gate.door._pacer._client
+    connection = gate.door.pacer._client
     names = {name.rpartition(":3600:")[2] for name in await connection.keys(f"*:3600:{key}*")}
     if not names:
         return 0
     (name,) = names
-    ((n, _),) = await gate.door._pacer.used([Limit(name, ALWAYS)])
+    ((n, _),) = await gate.door.pacer.used([Limit(name, ALWAYS)])
     return n
 
 
@@ -240,7 +240,7 @@ def test_how_often_redis_is_asked(redis_server, question):
     async def story(gate: Gate):
         assert await gate.ask() == FREE
         asked = []
-        script = gate.door._pacer._script
+        script = gate.door.pacer._script
         answer = script.answer
 
         async def counted(operation, argument):

@@ -107,7 +107,7 @@ def test_a_frozen_redis_costs_one_visitor_his_patience_and_the_others_nothing(ow
         assert (await gate.ask()).allowed
         os.kill(own_redis_server.pid, signal.SIGSTOP)
         tries = 0
-        script = gate.door._pacer._script
+        script = gate.door.pacer._script
         answer = script.answer
 
         async def counted(operation, argument):
@@ -149,9 +149,9 @@ def test_a_connection_is_fit_for_use_after_a_question_was_given_up(own_redis_ser
 
 def test_a_redis_that_takes_no_writes_is_away(own_redis_server):
     async def story(gate: Gate):
-        await gate.door._pacer._client.config_set("maxmemory", "1")
+        await gate.door.pacer._client.config_set("maxmemory", "1")
         assert await allowed(gate) == 2
-        await gate.door._pacer._client.config_set("maxmemory", "0")
+        await gate.door.pacer._client.config_set("maxmemory", "0")
         gate.time.go(REST_S)
         assert await allowed(gate) == 8
 
