@@ -14,6 +14,7 @@ One process serves on one port. With `shared` several may (SO_REUSEPORT); each h
 
 import contextlib
 import copy
+import gc
 import logging
 import resource
 import signal
@@ -78,6 +79,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        gc.freeze()  # what is there now stays: going through it again and again would stop everybody for 0.1 s at a time
         for listener in sockets or ():
             log.info("%s %s", READY, shown(listener))
 
