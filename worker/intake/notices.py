@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from worker.intake.ground import CONFIRM_RANK, PAGE_RANK, REMINDER
 from worker.ledger import lapses, letters_write, notices, people, quiet, reviews, tokens
+from worker.ledger.bulk import sent_together
 from worker.ledger.letters_write import Making, Manner, Sendout, ensure_sendout, make
 from worker.ledger.signatures import Recorded
 from worker.ledger.standing import Standing
@@ -31,21 +32,24 @@ PAGES_MOST = 10
 
 def ask_to_confirm(desk: "Desk", floor: "Floor", new: Sequence[Recorded], hold: str) -> None:
     """The first notice of each new signature; `hold` says why it waits for an operator first, or ""."""
-    until_us = floor.at_us + desk.terms.confirm_within // MICROSECOND
-    whose = [(r.signature_id, r.wrapped_key) for r in new]
-    tokens.issue(floor.connection, desk.keys, tokens.CONFIRM, whose, floor.at_us, until_us)
-    known = notices.latest(floor.connection, [r.signer_id for r in new if not r.stranger])
+    connection, at_us = floor.connection, floor.at_us
+    until_us = at_us + desk.terms.confirm_within // MICROSECOND
+    remind_us = at_us + desk.terms.remind_after // MICROSECOND
+    known = notices.latest(connection, [r.signer_id for r in new if not r.stranger])
     waits: defaultdict[int, list[Making]] = defaultdict(list)
     for r in new:
         making = Making(r.signature_id, floor.ground.text_hash, floor.ground.notices)
         waits[_wait_us(floor, known.get(r.signer_id))].append(making)
-    for due_us, makings in waits.items():
-        make(floor.connection, desk.keys, floor.ground.confirm, makings, floor.at_us, Manner(due_us, hold))
+    with sent_together(connection):
+        tokens.issue(
+            connection, desk.keys, tokens.CONFIRM, [(r.signature_id, r.wrapped_key) for r in new], at_us, until_us
+        )
+        for due_us, makings in waits.items():
+            make(connection, desk.keys, floor.ground.confirm, makings, at_us, Manner(due_us, hold))
+        lapses.watch(connection, [r.signature_id for r in new], remind_us)
     if hold:
         for r in new:
-            reviews.begin(floor.connection, r.signature_id, hold, floor.at_us)
-    remind_us = floor.at_us + desk.terms.remind_after // MICROSECOND
-    lapses.watch(floor.connection, [r.signature_id for r in new], remind_us)
+            reviews.begin(connection, r.signature_id, hold, at_us)
 
 
 def ask_again(desk: "Desk", floor: "Floor", found: Standing) -> bool:

@@ -3,10 +3,12 @@
 SQLAlchemy's own executemany costs about as much again as the insert. The SQL is put together from the schema's names.
 """
 
+import contextlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -69,6 +71,20 @@ def _insert_sqlite(
         group = rows[start : start + _GROUP]
         sql = f"INSERT INTO {table.name} ({names}) VALUES {', '.join([row] * len(group))}"
         connection.exec_driver_sql(sql, (*fixed, *itertools.chain.from_iterable(group)))
+
+
+@contextlib.contextmanager
+def sent_together(connection: Connection) -> Iterator[None]:
+    """Send the inserts of the block in one go; on PostgreSQL, that is, where each would be a round trip of its own.
+
+    The block may not ask for rows. What a row breaks is told at its end, in the driver's own words (psycopg.Error).
+    """
+    driver = connection.connection.driver_connection
+    if isinstance(driver, psycopg.Connection):
+        with driver.pipeline():
+            yield
+    else:
+        yield
 
 
 def select_among(connection: Connection, sql: str, keys: Sequence[bytes], tail: str) -> Sequence[Any]:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from worker.ledger import sql
+from worker.ledger.bulk import insert_rows
 from worker.ledger.schema import count_deltas, counts, letters
 
 FOLD_ROWS = 500
@@ -40,9 +41,7 @@ _NAMES = Cell._fields
 
 def add(connection: Connection, deltas: Mapping[tuple[int, int, str, str], int]) -> None:
     """Append changes: (campaign id, send-out id, addressee, state) -> how many more. Part of the transition's write."""
-    rows = [dict(zip((*_NAMES, "n"), (*cell, n), strict=True)) for cell, n in deltas.items() if n]
-    if rows:
-        connection.execute(count_deltas.insert(), rows)
+    insert_rows(connection, count_deltas, (*_NAMES, "n"), [(*cell, n) for cell, n in deltas.items() if n])
 
 
 def read(connection: Connection, campaign_id: int | None = None) -> dict[Cell, int]:

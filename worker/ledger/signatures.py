@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 
 from worker.domain.person import Person
 from worker.ledger import people, quiet, tokens
-from worker.ledger.bulk import insert_rows, reserve_ids, select_among
+from worker.ledger.bulk import insert_rows, reserve_ids, select_among, sent_together
 from worker.ledger.keys import Keys
 from worker.ledger.schema import choices, consents, signatures, signer_versions, signers
 from worker.ledger.standing import CONFIRMED, STANDING, UNCONFIRMED, WITHDRAWN, end
@@ -94,7 +94,8 @@ QUIET = "quiet"
 def record(connection: Connection, keys: Keys, act: Act, entries: Sequence[Entry]) -> list[Recorded]:
     """Record the entries set-wise; the answers are in their order. An entry that stands already changes nothing.
 
-    Raises IntegrityError where another transaction records the same person or request at the same time: run it again.
+    Raises SQLAlchemy's or psycopg's IntegrityError where another transaction records the same person or request at the
+    same time: run it again.
     """
     known = _known_signers(connection, entries)
     hushed = quiet.among(connection, [e.address_key for e in entries]) if act.state == UNCONFIRMED else set()
@@ -204,8 +205,6 @@ def _insert(
         entry.address_key: _Signer(signer_id, 0, keys.new_signer_key())
         for signer_id, entry in zip(reserve_ids(connection, signers, len(strangers)), strangers, strict=True)
     }
-    rows = sorted((s.id, key, s.wrapped_key, 1, act.key_version) for key, s in made.items())
-    insert_rows(connection, signers, _SIGNER, rows, made_at=act.at_us)
     again = [known[entry.address_key].id for _, entry in new if entry.address_key in known]
     if again:
         connection.execute(sa.update(signers).where(signers.c.id.in_(again)).values(version=signers.c.version + 1))
@@ -215,8 +214,11 @@ def _insert(
         (s.id, s.version + 1, people.sealed(keys, s.wrapped_key, entry.person, s.id, s.version + 1))
         for (_, entry), s in zip(new, whose.values(), strict=True)
     ]
-    insert_rows(connection, signer_versions, ("signer_id", "version", "sealed"), versions, made_at=act.at_us)
-    _insert_signatures(connection, act, new, whose)
+    rows = sorted((s.id, key, s.wrapped_key, 1, act.key_version) for key, s in made.items())
+    with sent_together(connection):
+        insert_rows(connection, signers, _SIGNER, rows, made_at=act.at_us)
+        insert_rows(connection, signer_versions, ("signer_id", "version", "sealed"), versions, made_at=act.at_us)
+        _insert_signatures(connection, act, new, whose)
     return whose
 
 

@@ -34,7 +34,7 @@ def transact(ledger: Ledger, work: Callable[[Connection], T]) -> T:
         try:
             with ledger.write() as connection:
                 return work(connection)
-        except (DBAPIError, Failed) as exc:
+        except (DBAPIError, psycopg.Error, Failed) as exc:
             if _sqlstate(exc) not in _RACES:
                 raise
         time.sleep(random.uniform(0, _LONGEST_REST_S))  # noqa: S311 - only so that the two do not meet again

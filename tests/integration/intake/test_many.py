@@ -6,7 +6,6 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from tests.support import until
 from tests.integration.intake.scene import (
     OFFICES,
     campaign,
@@ -20,6 +19,7 @@ from tests.integration.intake.scene import (
     states,
     token_of,
 )
+from tests.support import until
 from worker.domain.errors import BadInput
 from worker.intake import SEND, YEARLY, Outcome, Row, Tally, sync_register
 from worker.intake.bulk import chunk_size

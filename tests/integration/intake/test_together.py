@@ -128,11 +128,9 @@ def test_an_event_loop_stands_in_line_and_goes_on_meanwhile() -> None:
     async def both() -> list[int]:
         together: Together[str, int, int] = Together(run)
         first = asyncio.create_task(together.soon("a", 0))
-        while not run.entered.is_set():
-            await asyncio.sleep(0.001)
+        await asyncio.to_thread(run.entered.wait, 30)
         others = [asyncio.create_task(together.soon("a", n)) for n in (1, 2)]
-        while len(together._waiting) < 2:
-            await asyncio.sleep(0.001)
+        await asyncio.to_thread(until, lambda: len(together._waiting) == 2, "both to wait for the first")
         run.free.set()
         return await asyncio.gather(first, *others)
 
@@ -146,8 +144,7 @@ def test_an_event_loop_too_waits_only_for_so_long() -> None:
     async def tired() -> int:
         together: Together[str, int, int] = Together(run, patience_s=0.05)
         first = asyncio.create_task(together.soon("a", 0))
-        while not run.entered.is_set():
-            await asyncio.sleep(0.001)
+        await asyncio.to_thread(run.entered.wait, 30)
         with pytest.raises(Failed, match="busy"):
             await together.soon("a", 1)
         run.free.set()
