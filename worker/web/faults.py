@@ -63,7 +63,6 @@ _FORM = {
     "too fast": N_("That was very quick. Please look your details over and send them again."),
     "challenge": N_("The check against automatic entries was not done. Please wait for it, then send the form again."),
     "limit": N_("Too many forms came from your connection. Please try again in an hour."),
-    "busy": N_("Very many people are signing at this moment. Please try again in a few minutes."),
     "closed": N_("This letter can no longer be signed."),
     "not yet": N_("This letter cannot be signed yet."),
     "changed": N_("The letter was changed while you read it. Please read it again before you sign."),
