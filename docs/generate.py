@@ -10,7 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from worker.domain.duration import duration_text
 from worker.domain.states import FINAL, MOVES, WAITING, WRITTEN, State
 from worker.settings import Settings
 from worker.settings.campaigns import CampaignKeys, FormKeys, LookKeys, PageKeys, PrivacyKeys, SenderKeys
+from worker.settings.occasions import OccasionKeys
 from worker.settings.offices import HolderKeys, OfficeKeys
 from worker.settings.overlay import PREFIX
 from worker.settings.problems import section_in
@@ -44,7 +45,8 @@ not usable is refused at once, with exit status 2, naming file, line, key and th
 | `config/campaigns/<slug>.toml` | one campaign each |
 | `config/reply-rules.toml` | how relays' replies are read |
 | `templates/<slug>/<language>/` | `subject.txt`, `letter.txt`, `letter.html` of a campaign |
-| `templates/notices/<language>/` | mail to signers: `confirm`, `page`, `imported`, each `.subject.txt`, `.txt`, `.html` |
+| `templates/<slug>/<occasion>/<language>/` | the same of what it writes on an occasion |
+| `templates/notices/<language>/` | to signers: `confirm`, `page`, `imported`, `announce`: `.subject.txt`, `.txt`, `.html` |
 
 ## How values are written
 
@@ -91,6 +93,7 @@ CAMPAIGN_TABLES: dict[str, type[BaseModel]] = {
     "form": FormKeys,
     "privacy.LANGUAGE": PrivacyKeys,
     "look": LookKeys,
+    "occasions.NAME": OccasionKeys,
 }
 
 STATES = """\
@@ -177,9 +180,17 @@ def _default(field: FieldInfo) -> str:
     if isinstance(value, int | float):
         return f"`{value}`"
     if isinstance(value, BaseModel | tuple):
-        return "its defaults" if isinstance(value, BaseModel) else f"`{json.dumps(value)}`"
-    text = duration_text(value) if isinstance(value, timedelta) else str(value)
+        written = [_written(each) for each in value] if isinstance(value, tuple) else []
+        return f"`{json.dumps(written)}`" if written else "its defaults"
+    text = _written(value)
     return "unset" if text == "{}" else f'`"{text}"`'
+
+
+def _written(value: Any) -> str:
+    """A value as it stands in a config file, without its quotes."""
+    if isinstance(value, time):
+        return value.isoformat("minutes")
+    return duration_text(value) if isinstance(value, timedelta) else str(value)
 
 
 # -- states

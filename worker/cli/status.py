@@ -139,6 +139,8 @@ def _print(found: Mapping[str, Any]) -> None:
     say.line(f"last accepted\t{found['last_accept_at'] or '-'}")
     for hold in found["holds"]:
         say.line(f"hold\t{hold['text']}")
+    for each in found["sendouts"]:
+        say.line(f"send-out\t{_sendout(each)}")
     say.line()
     columns = ("office", "waiting", "due", "oldest", "sent", "wrong", "ended", "next opening", "waits for")
     say.table([Column(name) for name in columns], [_plain_row(office) for office in found["offices"]])
@@ -265,6 +267,7 @@ def _needs(found: Mapping[str, Any]) -> "list[RenderableType]":
     lines = [Text(f"  {hold['text']}", "yellow") for hold in found["holds"]]
     if found["holds"]:
         lines.append(Text("  `lettershop resume` lets them go on once the cause is mended", "dim"))
+    lines += [Text(f"  {_sendout(each)}", "yellow" if each["needs"] else "dim") for each in found["sendouts"]]
     if found["in_doubt"]:
         doubted = say.number(found["in_doubt"], "letter")
         lines.append(Text(f"  {doubted} in doubt: `lettershop letters list --state in_doubt`", "yellow"))
@@ -275,6 +278,13 @@ def _needs(found: Mapping[str, Any]) -> "list[RenderableType]":
                 reasons.setdefault(_until(reason), []).append(office["id"])
     lines += [Text(f"  {', '.join(who)}: {why}", "dim") for why, who in reasons.items()]
     return list(lines)
+
+
+def _sendout(each: Mapping[str, Any]) -> str:
+    what = f"send-out {each['id']}, {each['name']} of {each['campaign']},"
+    if each["needs"]:
+        return f"{what} {each['needs']}"
+    return f"{what} is {each['state']}; it starts {say.moment(each['starts'])}"
 
 
 def _or_dot(n: int) -> str:

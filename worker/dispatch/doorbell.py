@@ -15,7 +15,7 @@ ROUNDS, EXPRESS = "rounds", "express"
 
 TICK_S = 5.0
 RING_S = 0.2
-ROUND, STAGE, RESCUE, FOLD = (f"lettershop.{name}" for name in ("round", "stage", "rescue", "fold"))
+ROUND, STAGE, RESCUE, FOLD, PLAN = (f"lettershop.{name}" for name in ("round", "stage", "rescue", "fold", "plan"))
 
 
 def make_app(home: Home, *, patience_s: float | None = None) -> Celery:
@@ -28,7 +28,12 @@ def make_app(home: Home, *, patience_s: float | None = None) -> Celery:
         accept_content=["json"],
         beat_schedule={
             name: {"task": task, "schedule": every, "options": {"queue": EXPRESS, "expires": TICK_S}}
-            for name, task, every in (("stage", STAGE, TICK_S), ("rescue", RESCUE, TICK_S), ("fold", FOLD, 60.0))
+            for name, task, every in (
+                ("stage", STAGE, TICK_S),
+                ("rescue", RESCUE, TICK_S),
+                ("plan", PLAN, TICK_S),
+                ("fold", FOLD, 60.0),
+            )
         },
         broker_connection_retry_on_startup=True,
         broker_connection_timeout=patience_s or 10.0,

@@ -22,8 +22,9 @@ from worker.rounds import House, Report, clear_up, run_round, stage
 from worker.rounds.house import Kind
 from worker.rounds.making import Pins
 from worker.rounds.upkeep import RENEW_S
+from worker.schedule import tick
 from worker.settings import Home
-from worker.wiring import build_house, open_intake
+from worker.wiring import build_house, open_board, open_intake
 
 _T = TypeVar("_T")
 _S = TypeVar("_S")
@@ -45,6 +46,8 @@ class Engine:
         self._trouble = ""
         self._behind = False  # the ledger has forgotten rounds: nothing is sent
         self._ticker: asyncio.Task[None] | None = None
+        self._scheduling: asyncio.Task[None] | None = None
+        self._board = open_board(home, ledger, self._draining.is_set)
 
     def start(self) -> None:
         """Open the parts and start the tick. Raises what opening raises."""
@@ -76,6 +79,11 @@ class Engine:
             counts.fold(connection)
         self._ledger.tidy()
 
+    def plan(self) -> None:
+        """Do what is due of the yearly send-outs, and ring where letters were made."""
+        if not self._behind and tick(self._board):
+            self._wake(False)  # noqa: FBT003 - announcements and letters alike
+
     def drain(self) -> None:
         """Start no new letter; rounds under way end at their next one."""
         self._draining.set()
@@ -102,7 +110,7 @@ class Engine:
         """Renew first: the leases must not wait for anything else. Each step by itself: one that fails stops no other."""
         turn = 0
         while True:
-            steps = [self._renew, self._clear_up, self._stage, self._sweep, self._witness]
+            steps = [self._renew, self._clear_up, self._stage, self._sweep, self._witness, self._schedule]
             turn += 1
             for step in [*steps, self._fold, self._tend] if turn % FOLD_EVERY == 0 else steps:
                 try:
@@ -122,6 +130,18 @@ class Engine:
 
     async def _fold(self) -> None:
         await asyncio.to_thread(self.fold)
+
+    async def _schedule(self) -> None:
+        """Look at the yearly send-outs, in a thread: making a million letters must not hold up the leases."""
+        if self._behind or (self._scheduling is not None and not self._scheduling.done()):
+            return
+        self._scheduling = asyncio.create_task(self._planned())
+
+    async def _planned(self) -> None:
+        try:
+            await self._guarded(asyncio.to_thread(self.plan), None)
+        except Exception:  # a fault of ours: the next tick tries again
+            log.exception("the schedule failed")
 
     async def _tend(self) -> None:
         """See to unconfirmed signatures whose time has come."""
@@ -169,6 +189,8 @@ class Engine:
         if self._ticker is not None:
             self._ticker.cancel()
             await asyncio.wait([self._ticker])
+        if self._scheduling is not None:
+            await asyncio.wait([self._scheduling])
         await self.house.relays.sweep(0.0, everything=True)
         await self.house.pacer.aclose()
         await asyncio.to_thread(self.house.committer.close)

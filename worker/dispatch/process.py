@@ -9,7 +9,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_shutting_down
 
-from worker.dispatch.doorbell import EXPRESS, FOLD, RESCUE, ROUND, ROUNDS, STAGE, ask_for_round, make_app
+from worker.dispatch.doorbell import EXPRESS, FOLD, PLAN, RESCUE, ROUND, ROUNDS, STAGE, ask_for_round, make_app
 from worker.dispatch.engine import Engine
 from worker.domain.errors import RefusedByState
 from worker.intake import sync_register
@@ -74,6 +74,7 @@ def _register(app: Celery, engine: Engine) -> None:
     app.task(engine.stage, name=STAGE, typing=True)
     app.task(engine.rescue, name=RESCUE, typing=True)
     app.task(engine.fold, name=FOLD, typing=True)
+    app.task(engine.plan, name=PLAN, typing=True)
 
 
 def _refuse_unready(home: Home) -> None:

@@ -9,21 +9,7 @@ from datetime import date
 from worker.domain.campaign import Campaign
 from worker.domain.making import Frame, OfficeBlock
 from worker.domain.office import Office
-
-SALUTATIONS = {
-    "az": "Hörmətli xanım və ya cənab",  # noqa: RUF001 -- the Azerbaijani letter
-    "de": "Sehr geehrte Damen und Herren",
-    "en": "Dear Sir or Madam",
-    "es": "Estimadas señoras y señores",
-    "fr": "Madame, Monsieur",
-    "ru": "Уважаемая госпожа, уважаемый господин",
-    "tr": "Sayın Yetkili",  # noqa: RUF001 -- the Turkish letter
-}
-"""Used where neither the holder nor the office has a salutation of its own; English for any other language.
-
-Also in the copies that signers get (`block_of_copy`): a line that changes here, or in `OPEN_LETTER`, needs a new renderer
-number, so that copies already sent can be made again.
-"""
+from worker.domain.salutation import SALUTATIONS, in_language, usual_form, usual_salutation
 
 OPEN_LETTER = {
     "az": "Açıq məktub",  # noqa: RUF001 -- the Azerbaijani letter
@@ -34,7 +20,7 @@ OPEN_LETTER = {
     "ru": "Открытое письмо",
     "tr": "Açık mektup",  # noqa: RUF001 -- the Turkish letter
 }
-"""The heading of a copy; English for any other language."""
+"""The heading of a copy; English for any other language. A line that changes here needs a new renderer number."""
 
 
 def addressee_line(office: Office) -> str:
@@ -45,18 +31,21 @@ def addressee_line(office: Office) -> str:
 def block_on(office: Office, day: date, language: str = "") -> OfficeBlock:
     """The address block of a letter written on `day` in `language` ("": the office's own).
 
-    The holder is named only while in office and verified within a year of `day`; else the title stands alone.
+    The holder is named only while in office and verified within a year of `day`; else the title stands alone. What the
+    register does not say of form and salutation is what is usual for the title in that language.
     """
     holder = office.holder_on(day)
     language = language or office.language
+    form = (holder.form or usual_form(office.title, language)) if holder else ""
+    salutation = (holder.salutation if holder else "") or office.salutation
     return OfficeBlock(
         office=office.id,
         title=office.title,
         organisation=office.organisation,
         country=office.country,
         holder=holder.name if holder else "",
-        form=holder.form if holder else "",
-        salutation=(holder.salutation if holder else "") or office.salutation or _in(SALUTATIONS, language),
+        form=form,
+        salutation=salutation or usual_salutation(office.title, form, language),
         mailbox=office.mailbox,
         language=language,
     )
@@ -70,19 +59,15 @@ def block_of_copy(part: Frame, language: str) -> OfficeBlock:
     """
     return OfficeBlock(
         office="",
-        title=_in(OPEN_LETTER, language),
+        title=in_language(OPEN_LETTER, language),
         organisation=part.name,
         country="",
         holder="",
         form="",
-        salutation=_in(SALUTATIONS, language),
+        salutation=in_language(SALUTATIONS, language),
         mailbox="",
         language=language,
     )
-
-
-def _in(words: Mapping[str, str], language: str) -> str:
-    return words.get(language.split("-", maxsplit=1)[0], words["en"])
 
 
 def frame_of(campaign: Campaign, offices: Mapping[str, Office]) -> Frame:

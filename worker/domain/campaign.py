@@ -5,9 +5,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from worker.domain.consents import OPTIONAL, SEND, default_words
+
+if TYPE_CHECKING:
+    from worker.domain.occasion import Occasion
 
 SIGNING = "signing"
 """The send-out of letters written because somebody signed."""
@@ -134,6 +137,7 @@ class Campaign:
     minimum_age: int = 0
     privacy: Mapping[str, PrivacyText] = field(default_factory=dict)  # by language
     look: Look = Look()
+    occasions: Mapping[str, "Occasion"] = field(default_factory=dict)  # by name: the days on which it writes again
     sites: tuple[str, ...] = ()  # origins of the campaign's own sites, which may post to the form and frame it
 
     @property

@@ -17,6 +17,8 @@ CONFIRM: Final = "confirm"
 """The kind of notice that asks to confirm, and of the token it carries."""
 PAGE: Final = "page"
 """The kind of notice that gives the signer their own page, and of the token that opens it."""
+ANNOUNCE: Final = "announce"
+"""The kind of notice that shows what will be written on an anniversary, with the link of the signer's own page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,8 @@ class Making:
 
 
 def notice_kind(sendout: str) -> str:
-    """The kind of a send-out's notices: its name before the number, "confirm" of "confirm-2"."""
-    kind, _, number = sendout.rpartition("-")
-    return kind if kind and number.isdecimal() else sendout
+    """The kind of a send-out's notices: its name's first word, "confirm" of "confirm-2"."""
+    return sendout.partition("-")[0]
 
 
 def token_kind(kind: str) -> str:
@@ -91,19 +92,22 @@ def token_kind(kind: str) -> str:
     return CONFIRM if kind == CONFIRM else PAGE
 
 
-def notice_values(part: Frame, kind: str, token: str) -> dict[str, str]:
-    """What a notice may say of itself: the token, and the links that carry it, or "".
+def notice_values(part: Frame, kind: str, token: str, facts: Mapping[str, str]) -> dict[str, str]:
+    """What a notice may say of itself: the token, the links that carry it (or ""), and its send-out's own `facts`.
 
     A frame without `never_link` gives no value of that name, as when there was none: an earlier renderer knows it not.
     """
     link = part.confirm_link if kind == CONFIRM else part.page_link
-    values = {"token": token, "link": link.replace("{token}", token)}
+    values = {**facts, "token": token, "link": link.replace("{token}", token)}
     return values | ({"never_link": part.never_link.replace("{token}", token)} if part.never_link else {})
 
 
 def encloses(kind: str, signer: Person) -> bool:
-    """Whether a notice of this kind holds a copy of the letter: where the signer wants one, and never before confirming."""
-    return signer.copy and kind != CONFIRM
+    """Whether a notice of this kind holds a copy of a letter: an announcement always, none before confirming.
+
+    Any other holds one where the signer wants it.
+    """
+    return kind == ANNOUNCE or (signer.copy and kind != CONFIRM)
 
 
 def message_id(letter: int, mac: bytes, sender: str) -> str:

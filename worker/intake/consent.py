@@ -28,9 +28,15 @@ class Consent:
             raise BadInput(f"consents: words must have at most {_LONGEST} printable characters and line breaks (\\n)")
 
     def wording(self, campaign: Campaign, language: str) -> dict[str, Any]:
-        """What is pinned: the kind, the language and the words."""
+        """What is pinned: the kind, the language, the words, and the texts of the occasions that it is a consent to.
+
+        Those were shown beside the words; a text that was not is announced, and needs a consent of its own.
+        """
         words = self.words or campaign.consent_words(self.kind, language)
-        return {"kind": self.kind, "language": language, "words": words}
+        texts = sorted(
+            {each.text.hash for each in campaign.occasions.values() if each.text and each.consent == self.kind}
+        )
+        return {"kind": self.kind, "language": language, "words": words} | ({"texts": texts} if texts else {})
 
 
 SEND = Consent("send")

@@ -5,89 +5,50 @@ may be repeated, and leaves an audit row that names the signature by its number.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any, Literal, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from worker.domain.campaign import TextVersion, content_hash
 from worker.domain.clock import from_us
 from worker.domain.consents import SEND
 from worker.domain.errors import BadInput, RefusedByState
 from worker.domain.person import Person
-from worker.domain.states import WAITING, State
-from worker.intake import notices
-from worker.intake.consent import Consent
+from worker.intake import anniversaries, notices
+from worker.intake.consent import YEARLY, Consent
 from worker.intake.desk import Floor
 from worker.intake.doors import Intake, locked
+from worker.intake.own_reading import ERASED, OwnPage, read_page, whose
 from worker.intake.receipt import Ended
 from worker.intake.validate import BadPerson, PersonInput, validate
 from worker.ledger import (
+    agreements,
     audit,
     given,
     letters_write,
     own_letters,
     people,
-    pins,
     quiet,
     reviews,
-    signatures,
     standing,
     tokens,
 )
-from worker.ledger.own_letters import OwnLetter
 from worker.ledger.people import Opened
 from worker.ledger.schema import signatures as table
 from worker.ledger.standing import CONFIRMED, UNCONFIRMED, Standing
 from worker.ledger.tokens import CONFIRM, PAGE, Kind
 
+__all__ = ["ERASED", "UNKNOWN", "Agreed", "OwnPage", "OwnPages"]
+
 T = TypeVar("T")
 
 UNKNOWN = "this link is not valid: use the newest one, whole"
-ERASED = "this signature was erased: nothing of it is left that could be shown"
 SIGNER = "signer"
 """Who did it, in the audit."""
 
-
-@dataclass(frozen=True, slots=True, repr=False)
-class OwnPage:
-    """A signature as its signer sees it. `held` is why it waits for an operator, "" where it does not.
-
-    `text` is the version that was signed; `consents` are the kinds that stand; `left_out` the offices not written to.
-    """
-
-    signature: int
-    campaign: str
-    state: str
-    language: str
-    person: Person
-    text: TextVersion
-    signed: datetime
-    confirmed: datetime | None
-    expires: datetime | None  # of the confirmation link that was followed
-    letters: tuple[OwnLetter, ...]
-    consents: frozenset[str]
-    left_out: frozenset[str]
-    held: str
-    has_page: bool  # a link to the own page exists
-
-    @property
-    def fingerprint(self) -> str:
-        """Names all that the signer is shown before confirming: another form may change it meanwhile."""
-        shown = {
-            "person": self.person.body(),
-            "text": self.text.hash,
-            "consents": sorted(self.consents),
-            "left_out": sorted(self.left_out),
-        }
-        return content_hash(shown)[:20]
-
-    @property
-    def unsent(self) -> bool:
-        """Whether a letter may still be corrected or taken back."""
-        return any(State(each.state) in WAITING - {State.SENDING} for each in self.letters)
+Agreed = Literal["agreed", "another text", "not now"]
+"""What came of agreeing to a text: another one is to be written by now; or it cannot be agreed to, or need not be."""
 
 
 class OwnPages:
@@ -107,7 +68,8 @@ class OwnPages:
         """The page that the token opens."""
         with self._ledger.read() as connection:
             found = self._find(connection, token, (kind,))
-            return self._page(connection, found.signature_id, from_us(found.expires_at) if kind == CONFIRM else None)
+            expires = from_us(found.expires_at) if kind == CONFIRM else None
+            return read_page(connection, self._keys, self._desk, found.signature_id, expires)
 
     def page_token(self, confirm_token: str) -> str:
         """The token of the own page, for who has just confirmed; "" where there is none (the campaign has no pages)."""
@@ -126,7 +88,8 @@ class OwnPages:
     def data(self, token: str) -> dict[str, Any]:
         """Everything kept of the signer under this signature, for them to take away (GDPR, articles 15 and 20)."""
         with self._ledger.read() as connection:
-            page = self._page(connection, self._find(connection, token, (PAGE,)).signature_id, None)
+            number = self._find(connection, token, (PAGE,)).signature_id
+            page = read_page(connection, self._keys, self._desk, number)
             return {
                 "signature": page.signature,
                 "campaign": page.campaign,
@@ -137,7 +100,8 @@ class OwnPages:
                 "text_version": page.text.hash,
                 "offices_left_out": sorted(page.left_out),
                 "consents": given.history(connection, page.signature),
-                "letters": [each.body() for each in page.letters],
+                "letters": [each.body() for each in page.all_letters],
+                "texts_agreed_to": anniversaries.agreed_texts(connection, page.signature),
                 "notices": own_letters.notices(connection, page.signature),
             }
 
@@ -170,7 +134,7 @@ class OwnPages:
                 return
             if checked.comment and checked.comment != before.comment and not floor.campaign.takes_comments:
                 raise BadPerson({"comment": "this campaign takes no comments; leave it empty"})
-            self._refuse_sent(floor.connection, found)
+            self._refuse_sent(floor, found, before)
             people.rewrite(floor.connection, self._keys, found.id, was, person, floor.at_us)
             self._review_comment(floor, found, before.comment, person.comment)
             changed = [f for f in ("name", "city", "comment") if getattr(person, f) != getattr(before, f)]
@@ -179,27 +143,45 @@ class OwnPages:
         self._act(token, work)
 
     def choose(self, token: str, kinds: Collection[str]) -> None:
-        """Switch the consents besides `send` to exactly these. Each one given anew is pinned with its words."""
+        """Switch the consents besides `send` to exactly these. Each one given anew is pinned with its words.
+
+        What was to be sent on the ground of one that is taken back is cancelled.
+        """
 
         def work(floor: Floor, found: Standing, was: Opened) -> None:
-            campaign = floor.campaign
             stand = given.standing(floor.connection, found.id) - {SEND}
-            wanted = {kind for kind in kinds if kind in campaign.offers or kind in stand}
-            if wanted == stand:
-                return
-            new = [
-                floor.wordings.given(floor.connection, Consent(k), found.language, floor.at_us)
-                for k in sorted(wanted - stand)
-            ]
-            given.add(floor.connection, found.id, new, "own page", floor.at_us)
-            given.withdraw(floor.connection, found.id, stand - wanted, floor.at_us)
-            person = replace(was.person, answer="answer" in wanted, copy="copy" in wanted)
-            if person != was.person:
-                people.rewrite(floor.connection, self._keys, found.id, was, person, floor.at_us)
-            details = {"given": sorted(wanted - stand), "withdrawn": sorted(stand - wanted)}
-            self._note(floor, found, "choose", details)
+            wanted = {kind for kind in kinds if kind in floor.campaign.offers or kind in stand}
+            self._switch(floor, found, was, (stand, wanted))
 
         self._act(token, work)
+
+    def end(self, token: str, kind: str) -> None:
+        """Take back this consent, besides `send`, and with it what was to be sent on its ground; again nothing changes."""
+
+        def work(floor: Floor, found: Standing, was: Opened) -> None:
+            stand = given.standing(floor.connection, found.id) - {SEND}
+            self._switch(floor, found, was, (stand, stand - {kind}))
+
+        self._act(token, work)
+
+    def agree(self, token: str, occasion: str, text: str) -> Agreed:
+        """Agree to the text, by its hash, that is to be written on the occasion. Again changes nothing."""
+
+        def work(floor: Floor, found: Standing, was: Opened) -> Agreed:
+            asker = whose(floor.connection, found.id, found.language, was.person)
+            coming = anniversaries.coming(floor.connection, floor.campaign, asker, from_us(floor.at_us))
+            ahead = next((each for each in coming if each.occasion.name == occasion and each.planned), None)
+            if ahead is None or ahead.text is None or not ahead.consents:
+                return "not now"
+            if ahead.text.hash != text:
+                return "another text"
+            if ahead.must_agree:
+                number = anniversaries.pin_of(floor.connection, ahead.text, floor.at_us)
+                agreements.agree(floor.connection, found.id, number, floor.at_us)
+                self._note(floor, found, "agree", {"occasion": occasion, "text": text})
+            return "agreed"
+
+        return self._act(token, work)
 
     def resend(self, token: str) -> bool:
         """The link once more, a day after the last notice at the soonest. False where one waits or there were too many."""
@@ -240,34 +222,31 @@ class OwnPages:
 
     # -- the steps
 
+    def _switch(self, floor: Floor, found: Standing, was: Opened, kinds: tuple[set[str], set[str]]) -> None:
+        """From the consents that stand to those that are wanted."""
+        stand, wanted = kinds
+        if wanted == stand:
+            return
+        connection, at_us = floor.connection, floor.at_us
+        new = [
+            floor.wordings.given(connection, Consent(kind), found.language, at_us) for kind in sorted(wanted - stand)
+        ]
+        given.add(connection, found.id, new, "own page", at_us)
+        given.withdraw(connection, found.id, stand - wanted, at_us)
+        for kind in sorted(stand - wanted):
+            letters_write.cancel_in(connection, [found.id], kind, "consent withdrawn", at_us)
+        if YEARLY.kind in stand - wanted:
+            agreements.take_back(connection, found.id)
+        person = replace(was.person, answer="answer" in wanted, copy="copy" in wanted)
+        if person != was.person:
+            people.rewrite(connection, self._keys, found.id, was, person, at_us)
+        self._note(floor, found, "choose", {"given": sorted(wanted - stand), "withdrawn": sorted(stand - wanted)})
+
     def _find(self, connection: Connection, token: str, kinds: Collection[Kind]) -> tokens.Token:
         found = tokens.find(connection, self._keys, token, kinds)
         if found is None:
             raise BadInput(UNKNOWN)
         return found
-
-    def _page(self, connection: Connection, signature_id: int, expires: datetime | None) -> OwnPage:
-        row = connection.execute(sa.select(table).where(table.c.id == signature_id)).one()
-        opened = people.opened(connection, self._keys, signature_id)
-        if opened is None:
-            raise RefusedByState(ERASED)
-        slug = standing.campaign_slug(connection, row.campaign_id)
-        return OwnPage(
-            signature=signature_id,
-            campaign=slug,
-            state=row.state,
-            language=row.language,
-            person=opened.person,
-            text=TextVersion.from_body(pins.body(connection, row.text_id)),
-            signed=from_us(row.made_at),
-            confirmed=from_us(row.confirmed_at) if row.confirmed_at else None,
-            expires=expires,
-            letters=own_letters.offices(connection, signature_id),
-            consents=frozenset(given.standing(connection, signature_id)),
-            left_out=signatures.left_out(connection, signature_id),
-            held=reviews.waiting(connection, signature_id),
-            has_page=bool(tokens.having(connection, PAGE, [signature_id])),
-        )
 
     def _act(
         self,
@@ -293,8 +272,12 @@ class OwnPages:
         self._intake.bell.ring()
         return result
 
-    def _refuse_sent(self, connection: Connection, found: Standing) -> None:
-        if not own_letters.any_unsent(connection, found.id):
+    def _refuse_sent(self, floor: Floor, found: Standing, person: Person) -> None:
+        """Nothing is left that a correction would reach: no letter waits, and none is to be written again."""
+        connection = floor.connection
+        asker = whose(connection, found.id, found.language, person)
+        coming = anniversaries.coming(connection, floor.campaign, asker, from_us(floor.at_us))
+        if not own_letters.any_unsent(connection, found.id) and not any(each.consents for each in coming):
             raise RefusedByState("every letter has been sent or has ended: what was sent cannot be corrected")
 
     def _review_comment(self, floor: Floor, found: Standing, before: str, after: str) -> None:

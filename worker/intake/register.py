@@ -1,10 +1,14 @@
-"""Bringing the queue in line with the office register: when an office's mailbox changes, its letters change lanes."""
+"""Bringing the queue in line with the office register.
+
+When an office's mailbox changes, its letters change lanes. When it asked not to be written to, those that wait are
+suppressed: also such as were made by a process that had read the register before it did.
+"""
 
 from collections.abc import Mapping
 
 from worker.domain.office import Office
 from worker.intake.ground import lane_of
-from worker.ledger import audit, letters_write
+from worker.ledger import audit, letters_write, suppression
 from worker.ledger.book import Ledger
 from worker.ledger.sql import now_us
 
@@ -16,7 +20,9 @@ def sync_register(ledger: Ledger, offices: Mapping[str, Office], *, who: str = "
 
     Run it at every start; a second run finds nothing to do. Letters that a round has claimed stay with it and are
     found by the next run if they come back. Letters of offices that are no longer configured stay where they are.
+    Letters that wait for an office that takes none are suppressed first.
     """
+    _suppress(ledger, offices, who)
     with ledger.write() as connection:
         wanted = {office.id: lane_of(connection, office) for office in offices.values()}
     with ledger.read() as connection:
@@ -28,6 +34,15 @@ def sync_register(ledger: Ledger, offices: Mapping[str, Office], *, who: str = "
         for addressee in astray:
             moved += _move(ledger, addressee, lane, wanted[addressee], who)
     return moved
+
+
+def _suppress(ledger: Ledger, offices: Mapping[str, Office], who: str) -> None:
+    with ledger.read() as connection:
+        unsent = suppression.unsent(connection)
+    for office in offices.values():
+        if not office.accepts_letters and unsent[office.id] > 0:
+            for _ in suppression.suppress(ledger, office.id, suppression.DECLINED, who=who):
+                pass
 
 
 def _move(ledger: Ledger, addressee: str, from_lane: int, to_lane: int, who: str) -> int:

@@ -12,12 +12,12 @@ from sqlalchemy.engine import Connection
 
 from worker.ledger.schema import holds
 
-Scope = Literal["lane", "office", "campaign", "relay", "everything"]
+Scope = Literal["lane", "office", "campaign", "sendout", "relay", "everything"]
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A hold. `target` is a lane's key, an office's id, a campaign's slug, a relay's name, or "" for everything."""
+    """A hold. `target`: a lane's key, an office's id, a campaign's slug, a send-out's number, a relay's name, "" for all."""
 
     id: int
     scope: Scope

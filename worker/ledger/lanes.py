@@ -10,6 +10,7 @@ from worker.ledger.schema import lanes
 
 CONFIRMATIONS = "signers:confirm"
 PAGES = "signers:page"
+ANNOUNCEMENTS = "signers:announce"
 
 
 def office_key(mailbox: str) -> str:

@@ -29,7 +29,10 @@ NOT_SENT = tuple(state for state in sources(Event.CANCEL) if state is not State.
 
 _MAY_COME_BACK = (*sorted(WAITING), State.IN_DOUBT)
 
-_COLUMNS = ("signature_id", "addressee", "lane_id", "mac")
+_COLUMNS = ("signature_id", "addressee", "lane_id", "mac", "due_at")
+
+Row = tuple[int, str, int, bytes, int]
+"""A letter as `make_due` takes it: signature, addressee, lane's id, seal, and when it is due (microseconds)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +52,30 @@ def ensure_campaign(connection: Connection, slug: str) -> int:
     return found
 
 
-def ensure_sendout(connection: Connection, campaign_id: int, name: str, rank: int, at_us: int) -> Sendout:
-    """The send-out of this name; made with `rank` when first asked for, and left as it is afterwards."""
-    row = {"campaign_id": campaign_id, "name": name, "rank": rank, "made_at": at_us}
+def ensure_sendout(connection: Connection, campaign_id: int, name: str, rank: int, at_us: int, **terms: Any) -> Sendout:
+    """The send-out of this name; made with `rank` and `terms` when first asked for, and left as it is afterwards.
+
+    `terms` are columns of its own: `not_after`, `text_id`, `consent`, `facts`.
+    """
+    row = {"campaign_id": campaign_id, "name": name, "rank": rank, "made_at": at_us, **terms}
     connection.execute(insert(connection, sendouts).values(row).on_conflict_do_nothing())
-    found = sa.select(sendouts.c.id, sendouts.c.rank, sendouts.c.not_after).where(
-        sendouts.c.campaign_id == campaign_id, sendouts.c.name == name
-    )
-    sendout_id, rank, not_after = connection.execute(found).one()
-    return Sendout(sendout_id, campaign_id, rank, not_after)
+    return _sendout(connection, sendouts.c.campaign_id == campaign_id, sendouts.c.name == name)
+
+
+def sendout_of(connection: Connection, number: int) -> Sendout:
+    """The send-out of this number."""
+    return _sendout(connection, sendouts.c.id == number)
+
+
+def _sendout(connection: Connection, *mine: sa.ColumnElement[bool]) -> Sendout:
+    columns = (sendouts.c.id, sendouts.c.campaign_id, sendouts.c.rank, sendouts.c.not_after)
+    return Sendout(*connection.execute(sa.select(*columns).where(*mine)).one())
+
+
+def sendout_id(connection: Connection, campaign_id: int, name: str) -> int | None:
+    """The number of the send-out of this name, None where there is none."""
+    mine = (sendouts.c.campaign_id == campaign_id, sendouts.c.name == name)
+    return connection.execute(sa.select(sendouts.c.id).where(*mine)).scalar()
 
 
 def written(connection: Connection, sendout: Sendout, person_keys: Collection[bytes]) -> Mapping[bytes, frozenset[str]]:
@@ -117,12 +135,19 @@ def make(
     manner: Manner = AT_ONCE,
 ) -> int:
     """Make the letters. Returns how many. Raises IntegrityError where one exists already."""
-    mac = keys.mac
+    mac, due_at = keys.mac, at_us + manner.due_us
     rows = [
-        (m.signature_id, addressee, lane_id, mac(m.signature_id, m.text_hash, addressee))
+        (m.signature_id, addressee, lane_id, mac(m.signature_id, m.text_hash, addressee), due_at)
         for m in makings
         for addressee, lane_id in m.addressees.items()
     ]
+    return make_due(connection, sendout, rows, at_us, manner)
+
+
+def make_due(
+    connection: Connection, sendout: Sendout, rows: Sequence[Row], at_us: int, manner: Manner = AT_ONCE
+) -> int:
+    """Make letters that are each due at a time of their own. Returns how many. Raises as `make` does."""
     insert_rows(
         connection,
         letters,
@@ -132,7 +157,6 @@ def make(
         sendout_id=sendout.id,
         rank=sendout.rank,
         state=manner.state.value,
-        due_at=at_us + manner.due_us,
         made_at=at_us,
         not_after=sendout.not_after,
         attempts=0,
@@ -141,7 +165,7 @@ def make(
         doubts=0,
         reason=manner.held or manner.reason,
     )
-    made = Counter(addressee for m in makings for addressee in m.addressees)
+    made = Counter(addressee for _, addressee, *_ in rows)
     counts.add(connection, {(sendout.campaign_id, sendout.id, a, manner.state): n for a, n in made.items()})
     return len(rows)
 
@@ -149,8 +173,8 @@ def make(
 def cancel(connection: Connection, signature_ids: Collection[int], reason: str, at_us: int) -> int:
     """Cancel the letters of these signatures that are not sent, and clear their claims. Returns how many."""
     found = _locked(connection, letters.c.signature_id.in_(signature_ids), letters.c.state.in_(NOT_SENT))
-    _moved(connection, found, State.CANCELLED, {"ended_at": at_us, "reason": reason})
-    _last_moment(connection, signature_ids, at_us)
+    move_found(connection, found, State.CANCELLED, {"ended_at": at_us, "reason": reason})
+    _last_moment(connection, at_us, letters.c.signature_id.in_(signature_ids))
     return len(found)
 
 
@@ -158,7 +182,20 @@ def cancel_notices(connection: Connection, signature_ids: Collection[int], reaso
     """Cancel the notices of these signatures that are not sent. Returns how many."""
     mine = (letters.c.signature_id.in_(signature_ids), letters.c.addressee == SIGNER)
     found = _locked(connection, *mine, letters.c.state.in_(NOT_SENT))
-    _moved(connection, found, State.CANCELLED, {"ended_at": at_us, "reason": reason})
+    move_found(connection, found, State.CANCELLED, {"ended_at": at_us, "reason": reason})
+    return len(found)
+
+
+def cancel_in(connection: Connection, signature_ids: Collection[int], consent: str, reason: str, at_us: int) -> int:
+    """Cancel what these signatures have in send-outs that rest on this consent and is not sent. Returns how many.
+
+    What is being sent now, or is in doubt, is too late to come back to the queue, as after `cancel`.
+    """
+    resting = sa.select(sendouts.c.id).where(sendouts.c.consent == consent)
+    mine = (letters.c.signature_id.in_(signature_ids), letters.c.sendout_id.in_(resting))
+    found = _locked(connection, *mine, letters.c.state.in_(NOT_SENT))
+    move_found(connection, found, State.CANCELLED, {"ended_at": at_us, "reason": reason})
+    _last_moment(connection, at_us, *mine)
     return len(found)
 
 
@@ -168,14 +205,14 @@ def unclaim(connection: Connection, signature_id: int) -> None:
     Those that wait are locked with them, or a round could claim one before the change is committed, and read the old.
     """
     found = _locked(connection, letters.c.signature_id == signature_id, letters.c.state.in_(NOT_SENT))
-    _moved(connection, [row for row in found if row.state == State.CLAIMED], State.QUEUED, {})
+    move_found(connection, [row for row in found if row.state == State.CLAIMED], State.QUEUED, {})
 
 
 def hold(connection: Connection, signature_id: int, reason: str) -> int:
     """Set the letters of a signature to offices that wait aside for an operator. Returns how many."""
     mine = (letters.c.signature_id == signature_id, letters.c.addressee != SIGNER)
     found = _locked(connection, *mine, letters.c.state.in_(sources(Event.HOLD)))
-    _moved(connection, found, State.HELD, {"reason": reason})
+    move_found(connection, found, State.HELD, {"reason": reason})
     return len(found)
 
 
@@ -187,7 +224,7 @@ def release(connection: Connection, signature_id: int, reason: str, due_us: int)
     mine = (letters.c.signature_id == signature_id, letters.c.state == State.HELD, letters.c.reason == reason)
     found = _locked(connection, *mine)
     due = sa.case((letters.c.due_at > due_us, letters.c.due_at), else_=due_us)
-    _moved(connection, found, State.QUEUED, {"reason": "looked at", "due_at": due})
+    move_found(connection, found, State.QUEUED, {"reason": "looked at", "due_at": due})
     return len(found)
 
 
@@ -196,7 +233,7 @@ def _locked(connection: Connection, *where: sa.ColumnElement[bool]) -> Sequence[
     return connection.execute(sa.select(*columns).where(*where).order_by(letters.c.id).with_for_update()).all()
 
 
-def _moved(connection: Connection, found: Sequence[Any], to: State, values: Mapping[str, Any]) -> None:
+def move_found(connection: Connection, found: Sequence[Any], to: State, values: Mapping[str, Any]) -> None:
     """Move locked rows, and with them their counts. Whoever had claimed them finds its claim gone."""
     if not found:
         return
@@ -211,10 +248,10 @@ def _moved(connection: Connection, found: Sequence[Any], to: State, values: Mapp
     counts.add(connection, moves)
 
 
-def _last_moment(connection: Connection, signature_ids: Collection[int], at_us: int) -> None:
+def _last_moment(connection: Connection, at_us: int, *mine: sa.ColumnElement[bool]) -> None:
     """A letter that is being sent now, or is in doubt, may come back to the queue: then it is too late for it."""
     left = sa.and_(
-        letters.c.signature_id.in_(signature_ids),
+        *mine,
         letters.c.state.in_(_MAY_COME_BACK),
         sa.or_(letters.c.not_after.is_(None), letters.c.not_after > at_us),
     )

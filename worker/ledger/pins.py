@@ -38,6 +38,12 @@ def find(connection: Connection, content: str) -> int | None:
     return connection.execute(sa.select(pins.c.id).where(pins.c.hash == content)).scalar()
 
 
+def hash_of(connection: Connection, pin_id: int) -> str:
+    """The content hash (hex) of the pin."""
+    found: str = connection.execute(sa.select(pins.c.hash).where(pins.c.id == pin_id)).scalar_one()
+    return found
+
+
 def body(connection: Connection, pin_id: int) -> dict[str, Any]:
     """What is pinned under `pin_id`. Raises Failed where it is missing or no longer has its hash."""
     row = connection.execute(sa.select(pins.c.hash, pins.c.body).where(pins.c.id == pin_id)).first()

@@ -10,16 +10,19 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from worker.domain.errors import RefusedByState
+from worker.domain.occurrence import Life
 from worker.domain.states import Event, State, move
 from worker.ledger import audit, counts, sql
 from worker.ledger.book import Ledger
-from worker.ledger.schema import attempts, letters, meta, rounds
+from worker.ledger.schema import attempts, letters, meta, occurrences, rounds
 from worker.ledger.witness import highest_round
 
 ROUND_LIFE_US = 30_000_000
 """A round not renewed for so long is dead."""
 
 REASON = "restored"
+AHEAD_US = 60 * 86_400 * 1_000_000
+"""A send-out so near may have been announced since the backup."""
 
 PATHS: dict[State, tuple[Event, ...]] = {
     State.QUEUED: (Event.CLAIM, Event.START, Event.LOSE),
@@ -57,10 +60,18 @@ def accept_restore(ledger: Ledger, witness: int, who: str, reason: str, *, anywa
         refuse_running(connection, at_us)
         doubted = _doubt_all(connection, at_us)
         closed = _close_rounds(connection, at_us)
+        held = _hold_occurrences(connection, at_us)
         highest = max(own, witness)
         sql.raise_sequence(connection, "rounds", highest)
         epoch = _raise_epoch(connection, highest)
-        details = {"epoch": epoch, "in_doubt": doubted, "knew": own, "witness": witness, "rounds_closed": closed}
+        details = {
+            "epoch": epoch,
+            "in_doubt": doubted,
+            "knew": own,
+            "witness": witness,
+            "rounds_closed": closed,
+            "send_outs": held,
+        }
         audit.append(connection, at_us, who, "accept-restore", "ledger", reason, details)
         return Accepted(epoch, sum(doubted.values()), closed)
 
@@ -144,6 +155,18 @@ def _lose_attempts(connection: Connection, at_us: int) -> None:
 def _close_rounds(connection: Connection, at_us: int) -> int:
     closed = sa.update(rounds).where(rounds.c.closed_at.is_(None)).values(closed_at=at_us, ended="died")
     return len(connection.execute(closed.returning(rounds.c.id)).all())
+
+
+def _hold_occurrences(connection: Connection, at_us: int) -> list[int]:
+    """Yearly send-outs that may have begun, or been announced, since the backup: an operator says what became of them."""
+    open_ones = (Life.PLANNED, Life.ANNOUNCED, Life.APPROVED, Life.EXPANDING, Life.SENDING)
+    near = occurrences.c.starts_at <= at_us + AHEAD_US
+    held = (
+        sa.update(occurrences)
+        .where(occurrences.c.state.in_(open_ones), near)
+        .values(was=occurrences.c.state, state=Life.HELD, reason="the ledger was restored: look what had gone out")
+    )
+    return sorted(connection.execute(held.returning(occurrences.c.id)).scalars())
 
 
 def _raise_epoch(connection: Connection, highest: int) -> int:

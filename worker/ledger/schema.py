@@ -21,6 +21,7 @@ from sqlalchemy import (
     text,
 )
 
+from worker.domain.occurrence import Life
 from worker.domain.states import State
 
 metadata = MetaData()
@@ -204,7 +205,59 @@ sendouts = Table(
     Column("rank", SmallInteger, nullable=False),  # 0 goes first
     Column("not_after", BigInteger),
     Column("made_at", BigInteger, nullable=False),
+    Column("text_id", Id),  # a text of its own (a pin); NULL: each letter has the text that was signed
+    Column("consent", Text, nullable=False, server_default=""),  # the kind that must stand when content is written
+    Column("facts", Text, nullable=False, server_default="{}"),  # JSON: what its notices say besides their links
     UniqueConstraint("campaign_id", "name"),
+)
+
+occurrences = Table(  # one for each year of an occasion; states are those of `domain.occurrence`
+    "occurrences",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("campaign_id", Id, ForeignKey("campaigns.id"), nullable=False),
+    Column("occasion", Text, nullable=False),
+    Column("period", Integer, nullable=False),  # the year
+    Column("state", Text, nullable=False),
+    Column("was", Text, nullable=False),  # where it stood before it was held, "" where it is not
+    Column("reason", Text, nullable=False),  # why it is where it is
+    Column("starts_at", BigInteger, nullable=False),
+    Column("run_at", BigInteger),  # an operator's own start, instead of the day's
+    Column("ends_at", BigInteger),  # where an operator moved the end
+    Column("text_id", Id, ForeignKey("pins.id")),  # the text that was announced
+    Column("edition", Integer, nullable=False),  # how many announcements there were: an edited text is announced anew
+    Column("told_to", Id, nullable=False),  # signatures up to this one have their announcement; -1: not begun
+    Column("announced_at", BigInteger),
+    Column("approved_at", BigInteger),
+    Column("approved_by", Text, nullable=False),
+    Column("begun_at", BigInteger),
+    Column("sendout_id", Id, ForeignKey("sendouts.id")),
+    Column("audience", BigInteger),  # signatures that are written for, counted when it began
+    Column("written_to", Id, nullable=False),  # signatures up to this one have their letters
+    Column("written", BigInteger, nullable=False),  # signatures that have them
+    Column("done_at", BigInteger),
+    Column("made_at", BigInteger, nullable=False),
+    UniqueConstraint("campaign_id", "occasion", "period"),
+    _one_of("state", [life.value for life in Life]),
+)
+_partial_index("occurrences_open", occurrences, ("starts_at",), "state NOT IN ('done', 'cancelled')")
+
+preflights = Table(
+    "preflights",
+    metadata,
+    Column("occurrence_id", Id, ForeignKey("occurrences.id"), primary_key=True, autoincrement=False),
+    Column("name", Text, primary_key=True),  # "30 days before" | "asked for at ..."
+    Column("at", BigInteger, nullable=False),
+    Column("passed", Boolean, nullable=False),
+    Column("report", Text, nullable=False),  # JSON: a list of findings
+)
+
+agreements = Table(  # of supporters who agreed to a text that was not shown when they signed
+    "agreements",
+    metadata,
+    Column("signature_id", Id, ForeignKey("signatures.id"), primary_key=True, autoincrement=False),
+    Column("text_id", Id, ForeignKey("pins.id"), primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
 )
 
 lanes = Table(
@@ -309,13 +362,13 @@ holds = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("scope", Text, nullable=False),
-    Column("target", Text, nullable=False),  # lane key, office id, campaign slug, relay name; "" for everything
+    Column("target", Text, nullable=False),  # lane key, office id, campaign slug, send-out's number, relay name; ""
     Column("reason", Text, nullable=False),
     Column("who", Text, nullable=False),
     Column("since", BigInteger, nullable=False),
     Column("until", BigInteger),
     Column("lifted_at", BigInteger),
-    _one_of("scope", ["lane", "office", "campaign", "relay", "everything"]),
+    _one_of("scope", ["lane", "office", "campaign", "sendout", "relay", "everything"]),
 )
 _partial_index("holds_standing", holds, ("scope", "target"), "lifted_at IS NULL")
 

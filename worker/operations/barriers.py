@@ -11,6 +11,8 @@ from datetime import datetime
 from sqlalchemy.engine import Connection
 
 from worker.domain.clock import from_us
+from worker.domain.drip import calendar_of
+from worker.domain.drip import next_opening as opens_next
 from worker.domain.office import Office
 from worker.ledger import gates, holds
 from worker.ledger.gates import Gate
@@ -93,15 +95,20 @@ def why_office(barriers: Barriers, home: Home, office: Office, campaigns: Iterab
     found += barriers.held("office", office.id)
     if not office.accepts_letters:
         found.append(Reason("register", f"the office takes no letters ({office.refusal})"))
+    today = barriers.now.astimezone(office.zone).date()
+    if waits := office.standstill(today):
+        found.append(Reason("register", f"{waits}, and its letters wait until the register is kept up"))
     opens = next_opening(home, office, barriers.now)
     if opens > barriers.now:
-        found.append(Reason("hours", f"outside its hours ({office.hours}, {office.zone.key})", opens))
+        holiday = home.closed(calendar_of(office), today)
+        why = f"a public holiday ({holiday})" if holiday else f"outside its hours ({office.hours}, {office.zone.key})"
+        found.append(Reason("hours", why, opens))
     return found
 
 
 def next_opening(home: Home, office: Office, now: datetime) -> datetime:
-    """`now` where the office may be written to, else when its hours begin again (UTC)."""
-    return now if home.settings.limits.office_hours == "ignore" else office.hours.next_open(now, office.zone)
+    """`now` where the office may be written to by its hours and holidays, else when it opens next (UTC)."""
+    return now if home.settings.limits.office_hours == "ignore" else opens_next(office, now, home.closed)
 
 
 def relay_names(home: Home) -> Sequence[str]:

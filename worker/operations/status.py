@@ -14,10 +14,12 @@ from sqlalchemy.engine import Connection
 
 from worker.domain.clock import from_us
 from worker.domain.errors import LettershopError
+from worker.domain.occurrence import Life
 from worker.domain.office import Office
 from worker.domain.states import State
-from worker.ledger import counts, witness
+from worker.ledger import counts, occurrences, witness
 from worker.ledger.book import Ledger
+from worker.ledger.occurrences import Occurrence
 from worker.operations.barriers import Barriers, Reason, hold_sentence, iso, next_opening, read_barriers, why_office
 from worker.settings import Home
 
@@ -70,7 +72,7 @@ def status(home: Home, ledger: Ledger | LettershopError, seen: Seen) -> dict[str
 
     `ledger` is open, or the error that opening it raised. Keys: mode, home, at, letters (a number per state), notices
     (those to signers, which `letters` counts too), offices, due, oldest_due_age_s, in_doubt, last_accept_at, rounds
-    (open now), holds, broker, ledger, pacing.
+    (open now), holds, sendouts (yearly ones that are not over), broker, ledger, pacing.
     """
     trouble, reading = "", _unread()
     try:
@@ -106,7 +108,7 @@ def _restored(home: Home, ledger: Ledger) -> str:
 def _unread() -> dict[str, Any]:
     """What is said of a ledger that cannot be read."""
     nothing = dict.fromkeys(("at", "due", "oldest_due_age_s", "in_doubt", "last_accept_at", "rounds"))
-    return {**nothing, "letters": {}, "notices": {}, "offices": [], "holds": []}
+    return {**nothing, "letters": {}, "notices": {}, "offices": [], "holds": [], "sendouts": []}
 
 
 def _read(home: Home, ledger: Ledger) -> dict[str, Any]:
@@ -142,7 +144,27 @@ def _read(home: Home, ledger: Ledger) -> dict[str, Any]:
                 }
                 for hold in barriers.holds
             ],
+            "sendouts": [_sendout(home, each) for each in occurrences.open_ones(connection)],
         }
+
+
+def _sendout(home: Home, seen: Occurrence) -> dict[str, Any]:
+    """A yearly send-out that is not over; `needs` says what an operator must do, "" where nothing."""
+    campaign = home.campaigns.get(seen.campaign)
+    occasion = campaign.occasions.get(seen.occasion) if campaign else None
+    needs = {
+        Life.HELD: f"is held ({seen.reason}): resume or cancel it",
+        Life.MISSED: "was missed: run or cancel it",
+        Life.ANNOUNCED: "waits for approval" if occasion is not None and occasion.approval else "",
+    }
+    return {
+        "id": seen.id,
+        "campaign": seen.campaign,
+        "name": seen.name,
+        "state": seen.state.value,
+        "starts": iso(from_us(seen.start_us)),
+        "needs": needs.get(seen.state, ""),
+    }
 
 
 # -- what is due -------------------------------------------------------------------------------------------------------

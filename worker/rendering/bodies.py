@@ -5,11 +5,14 @@ address is not among it.
 
 A notice may enclose the letter: then its `copy` is the plain text of that letter, in the notice's language, as it is
 written to nobody in particular (`block_of_copy`) on the notice's day. It has a budget of its own, as any letter has.
+
+A notice may tell of a `day`, given in ISO 8601: it is written out in the notice's language, and the letter that it encloses
+is written on that day.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import UTC, date, datetime, time
 from typing import Any, TypeVar
 
 from worker.domain.address_block import block_of_copy
@@ -81,15 +84,17 @@ def words(making: Making) -> Words:
     if wording is None:
         name = template_name(making.text.campaign, making.language, "text")
         raise TemplateFault(name, 0, f"there is no wording in {making.language!r}, nor in the default {language!r}")
-    date = long_date(making.date.astimezone(UTC).date(), language)
+    today = long_date(making.date.astimezone(UTC).date(), language)
     if making.office is not None:
-        shared = letterhead(Fixed(making.office, making.frame, wording.goals, date))
+        shared = letterhead(Fixed(making.office, making.frame, wording.goals, today))
         values = shared.values | of_root("signer", making.signer)
         return Words(making.text.campaign, language, wording, (), shared, values)
     extra = {**dict.fromkeys(NOTICE_VALUES_1 if making.renderer == 1 else NOTICE_VALUES, ""), **making.values}
     if making.enclosed is not None:
         extra["copy"] = _copy(making, making.enclosed)
-    values = _notice_values(making, wording, date, extra)
+    if "day" in extra:
+        extra["day"] = _day(extra["day"], language)
+    values = _notice_values(making, wording, today, extra)
     return Words(making.text.campaign, language, wording, tuple(sorted(extra)), None, values)
 
 
@@ -100,16 +105,34 @@ def _language(making: Making, text: TextVersion) -> str:
 def _copy(notice: Making, signed: TextVersion) -> str:
     """The text of the letter that `notice` encloses, without line ends around it. Raises TemplateFault."""
     block = block_of_copy(notice.frame, _language(notice, signed))
-    letter = replace(notice, text=signed, office=block, values={}, enclosed=None)
+    letter = replace(notice, text=signed, office=block, values={}, enclosed=None, date=_day_of_copy(notice))
     return mime.clean(words(letter).text()).strip("\n")
 
 
-def _notice_values(making: Making, wording: Wording, date: str, extra: Mapping[str, str]) -> dict[str, Any]:
+def _day_of_copy(notice: Making) -> datetime:
+    """When the letter is written that `notice` encloses: on the day that it tells of, else on its own."""
+    stated = notice.values.get("day")
+    return notice.date if stated is None else datetime.combine(_stated(stated), time(12), UTC)
+
+
+def _day(stated: str, language: str) -> str:
+    """A notice's `day`, as its reader writes it. Raises TemplateFault for what is no day."""
+    return long_date(_stated(stated), language)
+
+
+def _stated(day: str) -> date:
+    try:
+        return date.fromisoformat(day)
+    except ValueError:
+        raise TemplateFault("value day", 0, "is no day like 2027-02-26") from None
+
+
+def _notice_values(making: Making, wording: Wording, today: str, extra: Mapping[str, str]) -> dict[str, Any]:
     return {
         **GLOBALS,
         **extra,
         "goals": wording.goals,
-        "date": date,
+        "date": today,
         **{variable("values", name): value for name, value in extra.items()},
         **of_root("signer", making.signer),
         **of_root("campaign", making.frame),

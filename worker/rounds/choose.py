@@ -6,10 +6,13 @@ free and a relay takes connections. Notices go first, then the lane that was ser
 
 from collections.abc import Container, Sequence
 from datetime import datetime
+from typing import get_args
 
 from worker.domain.clock import to_us
+from worker.domain.drip import is_open
 from worker.domain.office import Office
 from worker.ledger.hot.lanes import Choice, Front, Survey
+from worker.ledger.lanes import ANNOUNCEMENTS
 from worker.rounds.house import Kind, Plan, RelayPlan
 
 SIGNERS_CONNECTIONS = 4
@@ -19,16 +22,16 @@ def choose(seen: Survey, plan: Plan, now: datetime, kinds: Sequence[Kind], *, al
     """The lanes that are ready for a round of these kinds, best first; with `all_slots` once for every free slot."""
     if ("everything", "") in seen.holds:
         return []
-    relays = {kind: pick_relay(seen, plan, now, kind) for kind in kinds}
+    relays = {kind: pick_relay(seen, plan, now, kind) for kind in get_args(Kind)}
     fronts = ready_fronts(seen, plan, now, kinds)
     lanes: dict[int, list[Front]] = {}
     for front in fronts:
         lanes.setdefault(front.lane_id, []).append(front)
-    ordered = sorted(lanes.values(), key=lambda f: (f[0].lane_kind != "signers", f[0].served_at, f[0].lane_id))
+    ordered = sorted(lanes.values(), key=lambda f: (share_of(f[0]) != "signers", f[0].served_at, f[0].lane_id))
     room = {relay.name: room_on(seen, relay) for relay in relays.values() if relay is not None}
     choices = []
     for lane in ordered:
-        relay = relays[_kind(lane[0])]
+        relay = relays[share_of(lane[0])]
         for slot in free_slots(seen, plan, lane[0])[: None if all_slots else 1]:
             if relay is not None and room[relay.name] > 0:
                 room[relay.name] -= 1
@@ -36,8 +39,10 @@ def choose(seen: Survey, plan: Plan, now: datetime, kinds: Sequence[Kind], *, al
     return choices
 
 
-def _kind(front: Front) -> Kind:
-    return "signers" if front.lane_kind == "signers" else "office"
+def share_of(front: Front) -> Kind:
+    """Whose share of a relay its letters take. Announcements, which are many and can wait, go as letters to offices do."""
+    ahead = front.lane_kind == "signers" and front.lane_key != ANNOUNCEMENTS
+    return "signers" if ahead else "office"
 
 
 def ready_fronts(seen: Survey, plan: Plan, now: datetime, kinds: Sequence[Kind]) -> list[Front]:
@@ -71,13 +76,17 @@ def shut(seen: Survey, kind: str, key: str, now_us: int) -> bool:
 
 
 def open_offices(holds: Container[tuple[str, str]], plan: Plan, lane_key: str, now: datetime) -> list[Office]:
-    """The offices of a lane that may be written to at `now`: accepting letters, within their hours, not held."""
+    """The offices of a lane that may be written to at `now`: accepting letters, not held, open by hours and holidays.
+
+    An office that waits by its own policy (vacant, or unverified for long) is left out too.
+    """
     return [
         office
         for office in plan.by_lane.get(lane_key, ())
         if office.accepts_letters
+        and not office.standstill(now.astimezone(office.zone).date())
         and ("office", office.id) not in holds
-        and (not plan.observe_hours or office.hours.is_open(now, office.zone))
+        and (not plan.observe_hours or is_open(office, now, plan.closed))
     ]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from worker.domain.campaign import Campaign
 from worker.domain.clock import Clock, from_us
+from worker.domain.drip import ClosedDays, never_closed
 from worker.domain.limits import Rate
 from worker.domain.office import Office
 from worker.domain.retry import Retry
@@ -47,6 +48,8 @@ class Plan:
     domain: Rate | None = None
     retry: Retry = field(default_factory=Retry)
     observe_hours: bool = True
+    announce: Rate | None = None  # announcements of yearly send-outs, over all campaigns
+    closed: ClosedDays = never_closed  # public holidays, where hours are observed
     most: int = 100  # letters in a round
     longest_s: float = 60.0  # no new letter is started after this
     by_lane: Mapping[str, tuple[Office, ...]] = field(init=False)

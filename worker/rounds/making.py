@@ -5,6 +5,7 @@ and are pinned here. A letter re-sent out of doubt is made from what its earlier
 """
 
 import hmac
+import json
 from collections.abc import Mapping
 from datetime import date
 from types import MappingProxyType
@@ -196,7 +197,7 @@ async def _to_signer(
         text=words,
         text_hash=words.hash,
         pin=await pinned.id_of_text(words, house.now_us()),
-        values=notice_values(part, notice.kind, token),
+        values=notice_values(part, notice.kind, token, json.loads(claimed.facts)),
         enclosed=text if encloses(notice.kind, person) else None,
     )
 

@@ -11,7 +11,8 @@ from worker.domain.limits import Limit, Rate, parse_rate
 from worker.ledger.hot import sql
 from worker.ledger.hot.lanes import Front
 from worker.ledger.hot.values import Effect
-from worker.rounds.choose import pace_key
+from worker.ledger.lanes import ANNOUNCEMENTS
+from worker.rounds.choose import pace_key, share_of
 from worker.rounds.house import House, Plan, RelayPlan
 
 DAY_S = 86_400
@@ -19,15 +20,26 @@ REMEMBERED_S = DAY_S + 1800
 KEPT_FOR_NOTICES = 10
 """One part in so many of each relay's rate and day quota is kept for mail to signers."""
 
-_GATE = {"relay": "relay-pace", "domain": "domain-pace", "mailbox": "lane-pace", "campaign": "campaign-lane"}
+_GATE = {
+    "relay": "relay-pace",
+    "domain": "domain-pace",
+    "mailbox": "lane-pace",
+    "campaign": "campaign-lane",
+    "announce": "lane-pace",
+}
 
 
 def limits_of(plan: Plan, relay: RelayPlan, kind: str, lane_key: str, domain: str, campaign: str) -> tuple[Limit, ...]:
-    """Every limit that a letter's content counts against. Mail to signers has the relay's alone, and all of it."""
+    """Every limit that a letter's content counts against. Mail to signers has the relay's alone, and all of it.
+
+    But for announcements: they leave confirmations their share, and have a pace of their own.
+    """
     of_relay = [Limit(f"relay:{relay.name}", rate) for rate in _relay_rates(relay)]
-    if kind == "signers":
+    if kind == "signers" and lane_key != ANNOUNCEMENTS:
         return tuple(of_relay)
     limits = [Limit(limit.key, _ordinary(limit.rate)) for limit in of_relay]
+    if kind == "signers":
+        return (*limits, *([Limit("announce:all", plan.announce)] if plan.announce else []))
     if plan.domain is not None:
         limits.append(Limit(f"domain:{domain}", plan.domain))
     limits += [Limit(lane_key, plan.mailbox), Limit(lane_key, Rate(plan.mailbox_per_day, DAY_S))]
@@ -52,10 +64,11 @@ def gate_of(key: str, front: Front, relay: str) -> tuple[str, str]:
     """The gate that a limit's refusal moves."""
     kind, _, rest = key.partition(":")
     names = {
-        "relay": pace_key(relay, front.lane_kind),
+        "relay": pace_key(relay, share_of(front)),
         "domain": front.domain,
         "mailbox": front.lane_key,
         "campaign": rest,
+        "announce": front.lane_key,
     }
     return _GATE[kind], names[kind]
 

@@ -14,11 +14,14 @@ from worker.domain.consents import OPTIONAL, OptionalConsent
 from worker.domain.errors import BadInput
 from worker.domain.office import Office
 from worker.settings.fields import Address, AddressOrEmpty, Language, Line, NeededLine, RateOrNone, Section, Slug
+from worker.settings.occasions import Occasions, read_occasions
 from worker.settings.problems import nearest, validated
 from worker.settings.toml import Document
 from worker.settings.wordings import notice_text, signed_text
 
 NOTICE_KINDS = ("confirm", "page", "imported")
+ANNOUNCE = "announce"
+"""Needed where a campaign has occasions."""
 NOTICES = "notices"
 """The folder of notice templates; no campaign may be called so."""
 _LABEL = 63  # RFC 1035 section 2.3.4
@@ -189,6 +192,7 @@ class CampaignKeys(Section):
         default={}, description="Its part of the privacy page, per language. `check --live` refuses without it."
     )
     look: LookKeys = Field(default=LookKeys(), description="Colours and logo of its pages.")
+    occasions: Occasions = Field(default={}, description="The days of the year on which it writes again, by name.")
 
     @field_validator("languages")
     @classmethod
@@ -242,7 +246,10 @@ def read_campaign(
         languages=keys.languages,
         offices=_chosen(keys.offices, offices, document),
         text=signed_text(keys.slug, {each: keys.goals_in(each) for each in keys.languages}, templates),
-        notices={kind: notice_text(keys.slug, kind, keys.languages, templates) for kind in NOTICE_KINDS},
+        notices={
+            kind: notice_text(keys.slug, kind, keys.languages, templates)
+            for kind in (*NOTICE_KINDS, *([ANNOUNCE] if keys.occasions else []))
+        },
         consent=dict(keys.consent),
         opens=keys.opens,
         closes=keys.closes,
@@ -252,6 +259,9 @@ def read_campaign(
         page_link=base and f"{base}/me/{{token}}",
         never_link=base and f"{base}/never/{{token}}",
         consents={str(kind): words for kind, words in keys.consents.items()},
+        occasions=read_occasions(
+            keys.slug, keys.occasions, {each: keys.goals_in(each) for each in keys.languages}, templates
+        ),
         sites=keys.sites,
         **_shown(keys),
     )

@@ -2,13 +2,15 @@
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from worker.domain.campaign import Campaign
+from worker.domain.drip import ClosedDays
 from worker.domain.errors import BadInput
 from worker.domain.office import Office
 from worker.settings.campaigns import read_campaign
+from worker.settings.holidays import Holidays
 from worker.settings.offices import read_offices
 from worker.settings.overlay import overlay
 from worker.settings.problems import validated
@@ -25,12 +27,16 @@ _SQLITE = "sqlite:///"
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """All that a home's files say. `rules_text` is the path of the reply rules, `var` where running parts write."""
+    """All that a home's files say, and the public holidays that its offices keep.
+
+    `rules_text` is the path of the reply rules, `var` where running parts write.
+    """
 
     root: Path
     settings: Settings
     campaigns: Mapping[str, Campaign]
     offices: Mapping[str, Office]
+    closed: ClosedDays = field(default_factory=Holidays, compare=False)
 
     @property
     def rules_text(self) -> Path:

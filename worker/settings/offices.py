@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from worker.domain.errors import BadInput
 from worker.domain.hours import WORKING_WEEK
-from worker.domain.office import Holder, Office
+from worker.domain.office import Holder, Office, Policy
 from worker.settings.fields import Address, HoursField, Language, Line, NeededLine, Section, Slug, ZoneField
 from worker.settings.problems import validated
 from worker.settings.toml import Document
@@ -77,6 +77,18 @@ class OfficeKeys(Section):
     salutation: Line = Field(
         default="", description='Used where no holder is named; `""`: the usual one of the language.'
     )
+    holidays: Annotated[Line, AfterValidator(_country)] = Field(
+        default="", description='Whose public holidays it keeps, as ISO 3166 alpha-2; `""`: those of its `country`.'
+    )
+    vacancy: Policy = Field(
+        default="title",
+        description='While nobody is in office: `"title"` writes to the office, `"hold"` lets its letters wait.',
+    )
+    stale: Policy = Field(
+        default="title",
+        description='While its holder was verified over twelve months ago: `"title"` writes to the office, '
+        '`"hold"` lets its letters wait.',
+    )
     holders: tuple[HolderKeys, ...] = Field(default=(), description="The people in it, with dates.")
     tags: tuple[Slug, ...] = Field(default=(), description="Names by which a campaign may choose several offices.")
     accepts_letters: bool = Field(
@@ -109,6 +121,9 @@ class OfficeKeys(Section):
             tags=frozenset(self.tags),
             accepts_letters=self.accepts_letters,
             refusal=f"{told.date}: {told.reason} ({told.evidence})" if told else "",
+            holidays=self.holidays,
+            vacancy=self.vacancy,
+            stale=self.stale,
         )
 
 

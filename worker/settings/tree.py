@@ -250,6 +250,33 @@ class SigningKeys(Section):
         return self
 
 
+class SendoutKeys(Section):
+    """What happens before a yearly send-out begins. A lead that is past already is due at once."""
+
+    preflight: tuple[DurationField, ...] = Field(
+        default=(timedelta(days=30), timedelta(days=7), timedelta(days=1)),
+        description="So long before its start each send-out is looked over; what is found wrong holds it.",
+    )
+    announce: DurationField = Field(
+        default=timedelta(days=14), description="So long before its start its supporters are told what will be written."
+    )
+    announced_for: DurationField = Field(
+        default=timedelta(days=7),
+        description="Nobody is written for whose announcement was not accepted by their mail server so long before.",
+    )
+    announce_rate: RateField = Field(
+        default=Rate(3600, 3600), description="Announcements in any window, over all campaigns."
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not timedelta(0) <= self.announced_for <= self.announce <= timedelta(days=300):
+            raise ValueError("announce must not be less than announced_for, and at most 300 days")
+        if any(not timedelta(0) <= lead <= timedelta(days=300) for lead in self.preflight):
+            raise ValueError("preflight: each lead must be from 0 s to 300 days")
+        return self
+
+
 class Settings(Section):
     """All of `config/lettershop.toml`."""
 
@@ -274,6 +301,7 @@ class Settings(Section):
     web: WebKeys = WebKeys()
     form: FormLimitKeys = FormLimitKeys()
     signing: SigningKeys = SigningKeys()
+    sendouts: SendoutKeys = SendoutKeys()
 
     @field_validator("relays")
     @classmethod

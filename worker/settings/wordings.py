@@ -1,6 +1,7 @@
 """Template files as text versions.
 
-A campaign's letter: `templates/<slug>/<language>/subject.txt`, `letter.txt` and `letter.html`. Notices to signers:
+A campaign's letter: `templates/<slug>/<language>/subject.txt`, `letter.txt` and `letter.html`; that of one of its
+occasions: the same under `templates/<slug>/<occasion>/`. Notices to signers:
 `templates/notices/<language>/<kind>.subject.txt`, `<kind>.txt` and `<kind>.html`; the English ones where a language has none
 of that kind. Read as UTF-8; a byte order mark and CRLF are not part of the text, so that its hash does not depend on the
 editor.
@@ -26,10 +27,11 @@ def notice_files(kind: str) -> tuple[str, str, str]:
     return f"{kind}.subject.txt", f"{kind}.txt", f"{kind}.html"
 
 
-def signed_text(slug: str, goals: Mapping[str, tuple[str, ...]], templates: Path) -> TextVersion:
-    """The text version of a campaign; `goals` are by language. Raises BadInput naming the file."""
+def signed_text(slug: str, goals: Mapping[str, tuple[str, ...]], templates: Path, *, occasion: str = "") -> TextVersion:
+    """The text version of a campaign or of an occasion; `goals` are by language. Raises BadInput naming the file."""
+    folder = f"{slug}/{occasion}" if occasion else slug
     return TextVersion(
-        slug, {each: _wording(templates, f"{slug}/{each}", LETTER_FILES, goals[each]) for each in sorted(goals)}
+        slug, {each: _wording(templates, f"{folder}/{each}", LETTER_FILES, goals[each]) for each in sorted(goals)}
     )
 
 

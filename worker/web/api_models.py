@@ -4,7 +4,7 @@ A request is taken strictly: no field that is not named here, no number for a te
 `worker.intake.validate`, which says all that is wrong at once; the lengths named here only describe its rules.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -90,6 +90,17 @@ class FormOut(Given):
     minimum_age: int
 
 
+class OccasionOut(Given):
+    """A day of the year on which the campaign writes again for those who gave the consent `kind`."""
+
+    name: str
+    kind: Kind
+    day: date = Field(description="The next one, in the occasion's own time zone.")
+    text_version: str | None = Field(
+        description="SHA-256 of its texts in all languages, which `preview` shows; null: each letter says what was signed."
+    )
+
+
 class CampaignOut(Given):
     """A campaign in one of its languages."""
 
@@ -104,6 +115,9 @@ class CampaignOut(Given):
     lead: list[str] = Field(description="Paragraphs.")
     goals: list[str]
     consents: list[ConsentOut]
+    occasions: list[OccasionOut] = Field(
+        description="Their texts belong to what a signer is shown before they consent to `kind`."
+    )
     form: FormOut
     text_version: str = Field(
         description="SHA-256 of the letter's texts in all languages: what a signature is bound to."

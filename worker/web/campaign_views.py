@@ -7,8 +7,10 @@ from typing import Literal
 
 from worker.domain.campaign import Campaign
 from worker.domain.consents import SEND
+from worker.domain.occasion import Occasion
 from worker.settings import Home
-from worker.web.views import CampaignView, Choice, ConsentView, OfficeView
+from worker.web.letter import Letters
+from worker.web.views import CampaignView, Choice, ConsentView, OccasionView, OfficeView
 from worker.web.words import choose, own_name
 
 
@@ -90,7 +92,30 @@ def wishes_of(campaign: Campaign, language: str, standing: Iterable[str]) -> tup
     return tuple(ConsentView(k, campaign.consent_words(k, language), given=k in given) for k in kinds)
 
 
+def asked_for(campaign: Campaign, kinds: Collection[str] | None = None) -> tuple[Occasion, ...]:
+    """The occasions whose own text is shown beside a consent that is asked for; `kinds`: those, else what is offered."""
+    wanted = campaign.offers if kinds is None else kinds
+    return tuple(each for each in campaign.occasions.values() if each.text and each.consent in wanted)
+
+
+def occasions_of(
+    letters: Letters, campaign: Campaign, language: str, now: datetime, kinds: Collection[str] | None = None
+) -> tuple[OccasionView, ...]:
+    """What will be written on the occasions that are asked for, in `language`. Raises TemplateFault."""
+    return tuple(
+        OccasionView(
+            each.name,
+            each.consent,
+            each.day_in(each.next_year(now)),
+            letters.of_occasion(campaign, each, language, now),
+        )
+        for each in asked_for(campaign, kinds)
+    )
+
+
 def version_of(campaign: Campaign, language: str) -> str:
-    """Names what a visitor read: the letter's text version and the words of every consent. Goes through the form."""
-    words = "\0".join((campaign.text.hash, *(each.words for each in consents_of(campaign, language))))
+    """Names what a visitor read: text versions, and the words of every consent. Goes through the form."""
+    consents = (each.words for each in consents_of(campaign, language))
+    texts = sorted(each.text.hash for each in asked_for(campaign) if each.text)
+    words = "\0".join((campaign.text.hash, *consents, *texts))
     return sha256(words.encode()).hexdigest()[:20]

@@ -9,6 +9,7 @@ fills as they are typed. The marks are made from characters of the private use a
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -19,7 +20,9 @@ from markupsafe import Markup, escape
 from worker.domain.address_block import block_on, frame_of
 from worker.domain.campaign import Campaign, TextVersion
 from worker.domain.making import Making
+from worker.domain.occasion import Occasion
 from worker.domain.person import Person
+from worker.intake.anniversaries import Next
 from worker.intake.own_page import OwnPage
 from worker.rendering import NUMBER, body_html, body_text, subject_line
 from worker.settings import Home
@@ -51,24 +54,43 @@ class Letters:
         self._home = home
         self._unsigned = lru_cache(maxsize=500)(self._render_unsigned)
 
-    def unsigned(self, campaign: Campaign, office: str, language: str, now: datetime) -> LetterView:
+    def unsigned(
+        self, campaign: Campaign, office: str, language: str, now: datetime, occasion: Occasion | None = None
+    ) -> LetterView:
         """The letter as it would go to `office` today, the visitor's words marked. "" for the office's own language.
 
-        Raises TemplateFault where the template cannot be used.
+        That of an `occasion` with a text of its own: as on its next day. Raises TemplateFault where the template cannot be
+        used.
         """
         used = language or campaign.language_for(self._home.offices[office].language)
-        return self._unsigned(campaign.slug, office, used, int(now.timestamp() // _CACHED_FOR.total_seconds()))
+        name, moment = (occasion.name, occasion.starts_at(occasion.next_year(now))) if occasion else ("", now)
+        return self._unsigned(campaign.slug, office, used, int(moment.timestamp() // _CACHED_FOR.total_seconds()), name)
 
     def signed(self, campaign: Campaign, office: str, page: OwnPage, now: datetime) -> LetterView:
         """The letter as it was signed, to `office`, as it would be written today. Raises TemplateFault."""
         making = self._making(campaign, office, "", page.text, page.person, now)
         return self._view(making, office, filled=False)
 
-    def _render_unsigned(self, slug: str, office: str, language: str, hour: int) -> LetterView:
+    def of_occasion(self, campaign: Campaign, occasion: Occasion, language: str, now: datetime) -> LetterView:
+        """The occasion's own text as it would go to the first of its offices. Raises TemplateFault."""
+        return self.unsigned(campaign, addressees(self._home, campaign, occasion)[0], language, now, occasion)
+
+    def to_come(self, campaign: Campaign, ahead: Next, page: OwnPage, language: str) -> LetterView:
+        """The letter of an anniversary as it would be written for this signer, to be read in `language`.
+
+        Raises TemplateFault.
+        """
+        office = addressees(self._home, campaign, ahead.occasion, page.left_out)[0]
+        making = self._making(campaign, office, language, ahead.text or page.text, page.person, ahead.starts)
+        return self._view(making, office, filled=False)
+
+    def _render_unsigned(self, slug: str, office: str, language: str, hour: int, occasion: str) -> LetterView:
         campaign = self._home.campaigns[slug]
+        text = campaign.occasions[occasion].text if occasion else campaign.text
+        assert text is not None
         now = datetime.fromtimestamp(hour * _CACHED_FOR.total_seconds(), self._home.offices[office].zone)
         person = _ANYBODY if campaign.takes_comments else replace(_ANYBODY, comment="")
-        making = self._making(campaign, office, language, campaign.text, person, now)
+        making = self._making(campaign, office, language, text, person, now)
         return self._view(making, office, filled=True)
 
     def _making(
@@ -112,6 +134,13 @@ class Letters:
             languages=tuple(Choice(each, own_name(each), each == making.language) for each in campaign.languages),
             sent_in=campaign.language_for(self._home.offices[office_id].language),
         )
+
+
+def addressees(home: Home, campaign: Campaign, occasion: Occasion, left_out: Collection[str] = ()) -> tuple[str, ...]:
+    """The ids of the offices that are written to on an occasion, in the campaign's order; its first where there are none."""
+    taking = [each for each in campaign.offices if home.offices[each].accepts_letters and each not in left_out]
+    tagged = [each for each in taking if not occasion.tags or occasion.tags & home.offices[each].tags]
+    return tuple(tagged) or campaign.offices[:1]
 
 
 def structure(html: str) -> str:

@@ -8,12 +8,13 @@ from worker.domain.states import State
 from worker.intake.own_page import OwnPage
 from worker.ledger.own_letters import OwnLetter
 from worker.web import faults
-from worker.web.campaign_views import campaign_view, office_view, wishes_of
+from worker.web.anniversary_view import anniversary_view
+from worker.web.campaign_views import campaign_view, occasions_of, office_view, version_of, wishes_of
 from worker.web.shop import Shop
-from worker.web.views import CampaignView, LetterRow, SignerView
+from worker.web.views import CampaignView, LetterRow, SignerView, YearView
 from worker.web.words import N_
 
-_DEEDS = ("withdraw", "correct", "consents", "resend", "data", "erase")
+_DEEDS = ("withdraw", "correct", "consents", "agree", "end", "resend", "data", "erase")
 _HELD = N_("Your letters wait until somebody at the campaign has read your own words.")
 _IMPORTED = N_("It waits so that you can object: you were entered from a list.")
 
@@ -40,7 +41,9 @@ def signer_view(
     words = shop.pages.words_for(request, view.language)
     stands = page.state == "confirmed"
     values = typed or {"name": page.person.name, "city": page.person.city, "comment": page.person.comment}
-    offered = _DEEDS if stands else ("data", "erase")
+    offered, imported = _DEEDS if stands else ("data", "erase"), words.gettext(_IMPORTED)
+    wishes = wishes_of(campaign, view.language, page.consents)
+    now = shop.clock.now()
     return SignerView(
         name=values["name"],
         city=values["city"],
@@ -50,8 +53,8 @@ def signer_view(
         signed=page.signed,
         confirmed=page.confirmed,
         state="confirmed" if stands else "withdrawn",
-        letters=tuple(_row(shop, each, words.gettext(_IMPORTED)) for each in page.letters),
-        consents=wishes_of(campaign, view.language, page.consents),
+        letters=tuple(_row(shop, each, imported) for each in page.letters),
+        consents=wishes,
         can_correct=stands and page.unsent,
         can_withdraw=stands,
         paths={deed: f"/me/{token}/{deed}" for deed in offered},
@@ -59,6 +62,13 @@ def signer_view(
         errors={name: faults.fault(words, name, why) for name, why in (wrong or {}).items()},
         asks_city=campaign.asks_city,
         takes_comments=campaign.takes_comments,
+        years=tuple(
+            YearView(each.day, each.begun, tuple(_row(shop, letter, imported) for letter in each.letters))
+            for each in page.written
+        ),
+        anniversaries=tuple(anniversary_view(shop, words, view, page, each) for each in page.coming),
+        occasions=occasions_of(shop.letters, campaign, view.language, now, [each.kind for each in wishes]),
+        version=version_of(campaign, view.language),
     )
 
 

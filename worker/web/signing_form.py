@@ -17,7 +17,7 @@ from worker.domain.consents import SEND
 from worker.domain.errors import Failed, RefusedByState
 from worker.intake import Asked, BadPerson, Consent, PersonInput, Ready
 from worker.web import faults
-from worker.web.campaign_views import consents_of, offices_of, openness, text_language, version_of
+from worker.web.campaign_views import consents_of, occasions_of, offices_of, openness, text_language, version_of
 from worker.web.forms import read_form
 from worker.web.gate import HONEYPOT, STAMP, ClientAddress, Leave, Visit, client_of, suggestion, trapped
 from worker.web.gate.challenge import FIELD
@@ -96,6 +96,7 @@ def blank(shop: Shop, campaign: Campaign, language: str, *, frame: bool, challen
         values={"language": language},
         offices=offices_of(shop.home, campaign),
         consents=consents_of(campaign, language),
+        occasions=occasions_of(shop.letters, campaign, language, shop.clock.now()),
         stamp=shop.stamps.issue(campaign.slug, shop.clock.now()),
         version=version_of(campaign, language),
         challenge=challenge,

@@ -6,7 +6,7 @@ else a page says is in the language of its `Words`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from markupsafe import Markup
@@ -95,6 +95,16 @@ class ConsentView:
 
 
 @dataclass(frozen=True, slots=True)
+class OccasionView:
+    """What is written on a day of the year for those who give the consent `kind`; `day` is the next one."""
+
+    name: str
+    kind: str
+    day: date
+    letter: LetterView
+
+
+@dataclass(frozen=True, slots=True)
 class FormView:
     """The form. `errors` maps a field (also "send", "offices", "form") to a whole sentence."""
 
@@ -110,6 +120,7 @@ class FormView:
     asks_city: bool = False
     takes_comments: bool = False
     frame: bool = False
+    occasions: tuple[OccasionView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +136,38 @@ class LetterRow:
 
 
 @dataclass(frozen=True, slots=True)
+class YearView:
+    """A signer's letters of one anniversary. `begun`: they are being made and sent at present."""
+
+    day: date
+    begun: bool
+    letters: tuple[LetterRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnniversaryView:
+    """The next time that a signer may be written for again; it rests on the consent `kind`, which stands if `given`.
+
+    `text` is the hash of the text that they must agree to, "" where they need not; `lines` are in the language of the page.
+    """
+
+    name: str
+    kind: str
+    day: date
+    given: bool
+    near: bool  # it is announced, or waits for their agreement
+    lines: tuple[str, ...]
+    letter: LetterView | None
+    text: str = ""
+    under_way: str = ""  # that an earlier one's letters are being sent
+
+
+@dataclass(frozen=True, slots=True)
 class SignerView:
-    """A signer's own page. `paths`: withdraw, correct, consents, resend, data, erase; what is missing is not offered."""
+    """A signer's own page. `paths`: withdraw, correct, consents, agree, end, resend, data, erase; else it is not offered.
+
+    `letters` are those of the signing, `years` those of anniversaries; `version` names what the consents are shown with.
+    """
 
     name: str = field(repr=False)
     city: str = field(repr=False)
@@ -145,6 +186,10 @@ class SignerView:
     errors: Mapping[str, str] = field(default_factory=dict)
     asks_city: bool = False
     takes_comments: bool = False
+    years: tuple[YearView, ...] = ()
+    anniversaries: tuple[AnniversaryView, ...] = ()
+    occasions: tuple[OccasionView, ...] = ()
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_time
+from babel.dates import format_date, format_skeleton, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -70,6 +70,11 @@ class Words:
     def day(self, day: date) -> str:
         """The day as "26 February 2027"; in French, the first of a month is "1er"."""
         said = format_date(day, "long", locale=self.locale)
+        return f"1er {said[2:]}" if self.language == "fr" and day.day == 1 else said
+
+    def day_of_year(self, day: date) -> str:
+        """The day as "26 February", whatever the year; in French, the first of a month is "1er"."""
+        said = str(format_skeleton("MMMMd", day, locale=self.locale))
         return f"1er {said[2:]}" if self.language == "fr" and day.day == 1 else said
 
     def moment(self, moment: datetime, zone: tzinfo | None = None) -> str:

@@ -21,7 +21,7 @@ FEW = "town-library"  # two offices, comments
 FRENCH = "bibliotheque"
 COPIES = (
     *("held-library", "shown-library", "closed-library", "busy-library", "flooded-library"),
-    *("hostile-library", "victim-library", "victim-archive"),
+    *("hostile-library", "victim-library", "victim-archive", "yearly-library"),
 )
 """`FEW` under other names, for tests that hold a campaign, let others frame it, or send it very many forms."""
 
@@ -182,6 +182,7 @@ def a_house(root: Path, site: str) -> Iterator[House]:
             copy_campaign(root, FEW, slug)
         _allow(root / "config" / "campaigns" / "shown-library.toml", site)
         _close(root / "config" / "campaigns" / "closed-library.toml")
+        _far(root / "config" / "campaigns" / "yearly-library.toml")
         _add_french(root)
         home.up()
         yield House(home, site)
@@ -206,6 +207,11 @@ def _allow(campaign: Path, site: str) -> None:
 
 def _close(campaign: Path) -> None:
     campaign.write_text(campaign.read_text().replace("languages =", "closes = 2020-01-01T00:00:00Z\nlanguages =", 1))
+
+
+def _far(campaign: Path) -> None:
+    """Its anniversary is so far away that nothing is done for it while tests look at it, on whatever day they run."""
+    campaign.write_text(campaign.read_text().replace("first_year = 2027", "first_year = 2190", 1))
 
 
 def _add_french(root: Path) -> None:

@@ -1,5 +1,6 @@
 """Making a ledger and bringing it to the present version."""
 
+import re
 import threading
 from pathlib import Path
 
@@ -45,7 +46,9 @@ def _catalogue(connection: sa.Connection) -> set[tuple[str, ...]]:
             for column in connection.exec_driver_sql(f"PRAGMA table_xinfo('{table}')")
         }
         for kind, name, table, sql in connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_master"):
-            parts = sorted(part.strip(" ,\t") for part in (sql or "").splitlines())
+            head, _, body = " ".join((sql or "").split()).partition("(")
+            lines = re.split(r",(?![^()]*\))", body.strip().removesuffix(")"))
+            parts = [head.strip(), *sorted(line.strip() for line in lines)]
             found.add((kind, name, table, *parts))
     else:
         found = set()
@@ -109,7 +112,8 @@ def test_a_row_that_refers_to_nothing_stops_a_migration(tmp_path: Path, ledger_k
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
     migrate(url, "rehearsal", ledger_keys)
     with behind_its_back(url, foreign_keys=False) as connection:
-        connection.execute(sa.text("INSERT INTO sendouts VALUES (1, 77, 'signing', 1, NULL, 1)"))
+        astray = "INSERT INTO sendouts (id, campaign_id, name, rank, made_at) VALUES (1, 77, 'signing', 1, 1)"
+        connection.execute(sa.text(astray))
     with pytest.raises(Failed, match="1 rows refer to nothing"):
         migrate(url, "rehearsal", ledger_keys)
 

@@ -51,6 +51,7 @@ def test_accepting_puts_in_doubt_what_may_have_gone_out(ledger: Ledger, ledger_k
             "knew": 2,
             "witness": 100,
             "rounds_closed": 2,
+            "send_outs": [],
         }
         assert connection.execute(sa.select(rounds.c.ended).distinct()).scalars().all() == ["died"]
         lost = connection.execute(sa.select(attempts.c.kind, attempts.c.stage, attempts.c.rule)).all()

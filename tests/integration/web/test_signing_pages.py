@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from tests.fixtures.homes import Draft
 from tests.integration.web.site import CAMPAIGN, OFFICES, Site, home_for, open_site
+from tests.support import until
 from worker.embedded.server import RedisServer
 from worker.ledger import people, quiet
 from worker.ledger.book import Ledger
@@ -27,7 +28,7 @@ def count(site: Site) -> int:
 def test_the_way_of_a_signature(site: Site) -> None:
     answer = site.post(f"/c/{CAMPAIGN}", site.form(consent=["send", "yearly", "answer"]))
     assert (answer.status_code, answer.headers["location"]) == (303, f"/c/{CAMPAIGN}/sent")
-    assert site.rings == ["ding"]
+    until(lambda: site.rings == ["ding"], "the workers to be woken")
     assert site.letters_of(1) == {("confirm-1", "signer"): "queued"}
     link = f"/confirm/{site.token(1)}"
     shown = site.get(link)
@@ -238,11 +239,14 @@ def test_the_lost_link_is_sent_again_a_day_later_and_nobody_is_told(site: Site) 
     assert site.post(f"/c/{CAMPAIGN}/link", {"email": "nobody"}).status_code == 422
 
 
-def test_many_at_once_are_all_recorded(site: Site) -> None:
-    first = site.form()
-    forms = [{**first, "email": f"crowd{n}@mail{n}.example", "name": f"Sample Signer {n}"} for n in range(9)]
-    assert {answer.status_code for answer in site.gather(f"/c/{CAMPAIGN}", forms)} == {303}
-    assert count(site) == 9
+def test_many_at_once_are_all_recorded(draft: Draft, ledger: Ledger, redis_server: RedisServer) -> None:
+    # room enough for a machine so busy that Redis does not answer in time, and this process counts alone
+    draft.edit("config/lettershop.toml", '# per_ip = "20/h"', 'per_ip = "2000/h"')
+    with open_site(home_for(draft), ledger, redis_server) as site:
+        first = site.form()
+        forms = [{**first, "email": f"crowd{n}@mail{n}.example", "name": f"Sample Signer {n}"} for n in range(9)]
+        assert {answer.status_code for answer in site.gather(f"/c/{CAMPAIGN}", forms)} == {303}
+        assert count(site) == 9
 
 
 def test_a_closed_campaign_shows_its_letter_and_takes_no_form(

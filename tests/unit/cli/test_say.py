@@ -85,6 +85,7 @@ def found(**changes):
         "oldest_due_age_s": 61.0, "in_doubt": 1, "last_accept_at": "2026-11-23T19:59:00Z", "rounds": 0,
         "offices": [{"id": i, "letters": {**letters, "queued": 2, "sent": 3}, "waits": waits, **office}
                     for i in ("sampleton-mayor", "un-representative-russian-federation")],
+        "sendouts": [],
         "holds": [{"text": "lane mailbox:a@b.example is held since then by lettershop: 550 5.1.1 no such mailbox"}],
         "broker": {"ok": True, "error": ""}, "ledger": {"ok": True, "error": ""},
         "pacing": {"ok": False, "error": "no Redis", "ready": False}, **changes,

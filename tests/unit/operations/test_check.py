@@ -263,8 +263,9 @@ def test_a_fault_in_a_notice_of_another_language_names_the_file_that_is_there(dr
     text = (draft.root / LIBRARY).read_text()
     start, end = text.index("goals = ["), text.index("[sender]")
     draft.write(LIBRARY, text[:start] + text[end:] + '\n[goals]\nen = ["One."]\nga = ["A haon."]\n')
-    for path in (draft.root / "templates/town-library/en").iterdir():
-        draft.write(f"templates/town-library/ga/{path.name}", path.read_text())
+    for folder in ("town-library", "town-library/anniversary"):
+        for path in (draft.root / "templates" / folder / "en").iterdir():
+            draft.write(f"templates/{folder}/ga/{path.name}", path.read_text())
     draft.edit("templates/notices/en/page.txt", "{{ link }}", "{{ lnk }}")
     lines = errors(draft)
     assert len(lines) == 1
@@ -391,3 +392,48 @@ def test_hours_that_are_ignored_are_refused_for_live(draft):
     make_real(draft)
     lines = errors(draft, live=True, LETTERSHOP_LIMITS__OFFICE_HOURS="ignore")
     assert [line for line in lines if 'live letters keep office hours; set "observe"' in line]
+
+
+# -- occasions
+
+
+@pytest.mark.parametrize("name", ["subject.txt", "letter.txt", "letter.html"])
+def test_a_fault_in_the_text_of_an_occasion(draft, name):
+    file = f"templates/town-library/anniversary/en/{name}"
+    draft.write(file, (draft.root / file).read_text() + "{{ signer.nme }}")
+    (line,) = errors(draft)
+    assert line.startswith(f"error: {file}:")
+    assert "did you mean signer.name?" in line
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("{{ day }}", "{{ dya }}"),
+        ("You need do nothing", "{{ range(2000) }}You need do nothing"),  # a branch of its own
+        ("The text is not one", "{{ range(2000) }}The text is not one"),
+    ],
+)
+def test_a_fault_in_either_branch_of_an_announcement(draft, old, new):
+    draft.edit("templates/notices/en/announce.txt", old, new)
+    (line,) = errors(draft)
+    assert line.startswith("error: templates/notices/en/announce.txt:")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("first_year = 2027", 'first_year = 2027\ntags = ["nobody"]', "none of the campaign's offices with one of its"),
+        ("first_year = 2027", 'first_year = 2027\nlanguages = ["fr"]', "'fr' is not one of the campaign's languages"),
+        (
+            "[form]\n",
+            '[form]\noffers = ["copy"]\n',
+            "the form does not ask for the consent 'yearly'; add it to form.offers",
+        ),
+    ],
+)
+def test_an_occasion_that_would_reach_nobody(draft, old, new, said):
+    draft.edit(LIBRARY, old, new)
+    (line,) = [line for line in found(draft) if "occasions.anniversary" in line]
+    assert f"{LIBRARY}:" in line
+    assert said in line

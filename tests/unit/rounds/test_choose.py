@@ -1,13 +1,15 @@
 """Which lane a round takes."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
 from tests.fixtures.homes import CHECKOUT
 from worker.domain.clock import to_us
+from worker.domain.drip import never_closed
+from worker.domain.hours import ALWAYS
 from worker.domain.limits import parse_rate
 from worker.ledger.hot.lanes import Front, Gate, Survey
 from worker.rounds.choose import choose
@@ -63,6 +65,23 @@ def test_what_is_not_due_waits() -> None:
 def test_closed_offices_wait() -> None:
     assert lanes(survey(front(1, FIRST)), now=SUNDAY) == []
     assert lanes(survey(front(1, FIRST)), now=SUNDAY, plan=plan(observe_hours=False)) == [(FIRST, 0, "main")]
+
+
+def test_offices_that_keep_hours_wait_on_their_public_holidays() -> None:
+    country = HOME.offices[OFFICES[0].id].country
+    asked: list[tuple[str, date]] = []
+
+    def closed(where: str, day: date) -> str:
+        asked.append((where, day))
+        return "Sample Day"
+
+    assert country
+    assert lanes(survey(front(1, FIRST)), plan=plan(closed=closed)) == []
+    assert asked == [(country, MONDAY.date())]
+    assert lanes(survey(front(1, FIRST)), plan=plan(closed=closed, observe_hours=False)) == [(FIRST, 0, "main")]
+    always = {OFFICES[0].id: replace(OFFICES[0], hours=ALWAYS)}
+    assert lanes(survey(front(1, FIRST)), plan=plan(closed=closed, offices=always)) == [(FIRST, 0, "main")]
+    assert lanes(survey(front(1, FIRST)), plan=plan(closed=never_closed)) == [(FIRST, 0, "main")]
 
 
 def test_an_office_that_left_the_register_waits() -> None:

@@ -61,7 +61,7 @@ def test_what_a_campaign_holds(draft):
     campaign = draft.load().campaigns["town-library"]
     assert campaign.sender.pattern == "{signer} via {campaign}"
     assert campaign.default_language == "en"
-    assert set(campaign.notices) == {"confirm", "page", "imported"}
+    assert set(campaign.notices) == {"confirm", "page", "imported", "announce"}
     assert campaign.text.wordings["en"].subject == "Please keep the library in Market Street open"
     assert len(campaign.text.wordings["en"].goals) == 3
     assert campaign.in_doubt == "ask"
@@ -103,7 +103,8 @@ def test_a_second_language(draft):
     start, end = text.index("goals = ["), text.index("[sender]")
     goals = '[goals]\nen = ["One."]\nga = ["A haon.", "A dó."]\n'
     draft.write(LIBRARY, text[:start] + text[end:] + 'ga = "Aontaím."\n\n' + goals)
-    for folder, names in (("town-library", ("subject.txt", "letter.txt", "letter.html")), ("notices", ())):
+    files = ("subject.txt", "letter.txt", "letter.html")
+    for folder, names in (("town-library", files), ("town-library/anniversary", files), ("notices", ())):
         for path in (draft.root / "templates" / folder / "en").iterdir():
             if not names or path.name in names:
                 draft.write(f"templates/{folder}/ga/{path.name}", path.read_text())

@@ -1,6 +1,7 @@
 """Invented values for every page."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from typing import Any
 
 from markupsafe import Markup
@@ -8,16 +9,19 @@ from starlette.requests import Request
 
 from worker.domain.states import State
 from worker.web.views import (
+    AnniversaryView,
     CampaignView,
     Choice,
     ConsentView,
     FormView,
     LetterRow,
     LetterView,
+    OccasionView,
     OfficeView,
     PrivacyView,
     Progress,
     SignerView,
+    YearView,
 )
 
 NOW = datetime(2026, 11, 24, 14, 5, tzinfo=UTC)
@@ -55,8 +59,15 @@ LETTER = LetterView(
 )
 KINDS = ("send", "yearly", "yearly_joint", "named", "answer", "copy")
 CONSENTS = tuple(ConsentView(kind, f"Words of {kind}.", required=kind == "send") for kind in KINDS)
+DAY = date(2027, 2, 26)
+OCCASIONS = (OccasionView("anniversary", "yearly", DAY, replace(LETTER, subject="Once more", sent_in="fr")),)
 FORM = FormView(
-    "/c/library/sign", {}, {}, OFFICES, CONSENTS, asks_city=True, takes_comments=True, stamp="st", version="ve"
+    *("/c/library/sign", {}, {}, OFFICES, CONSENTS),
+    occasions=OCCASIONS,
+    asks_city=True,
+    takes_comments=True,
+    stamp="st",
+    version="ve",
 )
 WRONG = FormView(
     *("/c/library/sign", {"name": "<b>&", "email": "ada@gmial.com", "country": "FR", "comment": "</textarea>"}),
@@ -69,11 +80,27 @@ WRONG = FormView(
     asks_city=True,
     takes_comments=True,
 )
-PATHS = {deed: f"/me/t/{deed}" for deed in ("withdraw", "correct", "consents", "resend", "data", "erase")}
+DEEDS = ("withdraw", "correct", "consents", "agree", "end", "resend", "data", "erase")
+PATHS = {deed: f"/me/t/{deed}" for deed in DEEDS}
 SIGNER = SignerView(
     *("Ada <i>", "Sampleton", "My words", "IE", CAMPAIGN, NOW, NOW, "confirmed"),
     tuple(LetterRow(OFFICES[0], state.value, NOW, NOW, "250 2.0.0 <ok>") for state in State),
     *(CONSENTS, True, True, PATHS, "Waits."),
+)
+ASKED = AnniversaryView(
+    *("anniversary", "yearly", DAY), given=True, near=True, lines=("New <b>.",), letter=LETTER, text="abc"
+)
+KEPT = AnniversaryView(*("party", "yearly", DAY), given=True, near=False, lines=("Fine.",), letter=LETTER)
+NOT_GIVEN = AnniversaryView(*("day", "yearly", DAY), given=False, near=False, lines=("You have not.",), letter=None)
+YEARLY_SIGNER = replace(
+    SIGNER,
+    years=(
+        YearView(DAY, begun=True, letters=SIGNER.letters[:2]),
+        YearView(DAY, begun=False, letters=SIGNER.letters[:1]),
+    ),
+    anniversaries=(ASKED, KEPT, NOT_GIVEN),
+    occasions=OCCASIONS,
+    version="ve",
 )
 PRIVACY = PrivacyView(
     *(
@@ -109,11 +136,17 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             "action": "/confirm/t",
             "seen": "abc",
             "agreed": ["I ask for it."],
+            "occasions": OCCASIONS,
             "never": "/never/t",
         },
     ),
     "message": ("message.html", {"title": "Done", "text": ("One.", "Two."), "links": (), "tone": "good"}),
     "signer": ("signer.html", {"campaign": CAMPAIGN, "signer": SIGNER}),
+    "signer every year": ("signer.html", {"campaign": CAMPAIGN, "signer": YEARLY_SIGNER}),
+    "signer kept": (
+        "signer.html",
+        {"campaign": CAMPAIGN, "signer": replace(SIGNER, anniversaries=(KEPT, NOT_GIVEN))},
+    ),
     "erase": ("erase.html", {"campaign": CAMPAIGN, "action": "/me/t/erase", "back": "/me/t", "error": "Tick it."}),
     "never": ("never.html", {"action": "/never/t"}),
     "link": ("link.html", {"campaign": CAMPAIGN, "action": "/c/library/link", "challenge": True}),

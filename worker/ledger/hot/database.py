@@ -169,10 +169,18 @@ class Database(ABC):
                 answers[id(start)] = True
             else:
                 answers[id(start)] = start in free and self._started_before(start)
+                if start in free and not answers[id(start)]:
+                    self._cancel_unfounded(start)
 
     def _started_before(self, start: Start) -> bool:
         parameters = (start.claimed.letter, start.claimed.number, start.place.round_id)
         return bool(self.rows(sql.STARTED_BEFORE, parameters))
+
+    def _cancel_unfounded(self, start: Start) -> None:
+        """A claimed letter whose signature, or the consent it needs, has ended: it would come back for ever."""
+        claimed = start.claimed
+        if self.rows(sql.UNFOUNDED, (start.at_us, claimed.letter, start.place.round_id)):
+            self.counted(claimed, State.CLAIMED, State.CANCELLED)
 
     def standing_holds(self, at_us: int) -> set[tuple[str, str]]:
         """The (scope, target) of every hold in force."""
@@ -204,6 +212,7 @@ def blocked(start: Start, held: Iterable[tuple[str, str]]) -> bool:
     mine = {
         ("everything", ""),
         ("campaign", start.campaign),
+        ("sendout", str(claimed.sendout_id)),
         ("office", claimed.addressee),
         ("lane", start.place.lane_key),
         ("relay", start.place.relay),

@@ -8,18 +8,20 @@ from typing import Any
 
 import psycopg
 
+from worker.ledger.hot import sql
 from worker.ledger.hot.database import Database, end_columns, landing, mark_columns
 from worker.ledger.hot.values import Outcome, Start
 
-_START = """
+_START = f"""
 WITH asked AS (
     SELECT * FROM unnest(%s::bigint[], %s::int[], %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[],
                          %s::bigint[], %s::int[], %s::bigint[], %s::smallint[], %s::bytea[])
     AS a(letter_id, number, round_id, relay, lane_id, started_at, addressee_pin, frame_pin, signer_version, date_us,
          renderer, hash)
 ), locked AS (
-    SELECT l.id FROM letters l JOIN asked a ON a.letter_id = l.id
-    WHERE l.state = 'claimed' AND l.claim = a.round_id AND l.attempts = a.number - 1 ORDER BY l.id FOR UPDATE OF l
+    SELECT letters.id FROM letters JOIN asked a ON a.letter_id = letters.id
+    WHERE letters.state = 'claimed' AND letters.claim = a.round_id AND letters.attempts = a.number - 1 AND {sql.FOUNDED}
+    ORDER BY letters.id FOR UPDATE OF letters
 ), moved AS (
     UPDATE letters l SET state = 'sending', attempts = a.number FROM asked a, locked k
     WHERE l.id = a.letter_id AND l.id = k.id RETURNING l.id

@@ -101,7 +101,7 @@ def recorded(database: Database, keys: Keys, letter: int, number: int) -> Record
     if not rows or rows[0][4] is None or rows[0][12] is None:
         return None
     (addressee_pin, frame_pin, version, date_us, renderer, stored, addressee, mac, *_) = rows[0]
-    (signature, text_id, language, signer, wrapped, sealed, sendout, made_at) = rows[0][8:]
+    (signature, text_id, language, signer, wrapped, sealed, sendout, made_at, facts) = rows[0][8:]
     person, salt = open_person(keys, wrapped, sealed, signer, version)
     pinned_frame = frame(pinned(database, frame_pin)[1])
     block: OfficeBlock | None = None
@@ -110,7 +110,8 @@ def recorded(database: Database, keys: Keys, letter: int, number: int) -> Record
     if addressee == SIGNER:
         text_hash, text = _text(database, addressee_pin)
         notice = Notice(signature, notice_kind(sendout), made_at)
-        values = notice_values(pinned_frame, notice.kind, token_of(database, keys, wrapped, notice))
+        token = token_of(database, keys, wrapped, notice)
+        values = notice_values(pinned_frame, notice.kind, token, json.loads(facts))
         enclosed = _text(database, text_id)[1] if encloses(notice.kind, person) else None
     else:
         text_hash, text = _text(database, text_id)

@@ -10,9 +10,24 @@ QUEUED = "SELECT json_group_array(id) FROM letters WHERE state = 'queued' AND "
 
 CLAIM = "UPDATE letters SET state = 'claimed', claim = ? WHERE state = 'queued' AND "
 
-START = """
-UPDATE letters SET state = 'sending', attempts = a.column2 FROM (VALUES {rows}) a
-WHERE letters.id = a.column1 AND state = 'claimed' AND claim = a.column3 AND attempts = a.column2 - 1
+# Who withdrew is not written for, however their letter came back into the queue; nor is who ended the consent that its
+# send-out needs. Both are looked at in the very statement that makes the mark.
+FOUNDED = """
+EXISTS (SELECT 1 FROM signatures g JOIN sendouts o ON o.id = letters.sendout_id
+        WHERE g.id = letters.signature_id AND g.state IN ('unconfirmed', 'confirmed')
+          AND (o.consent = '' OR EXISTS (SELECT 1 FROM consents k WHERE k.signature_id = g.id AND k.kind = o.consent
+                                         AND k.withdrawn_at IS NULL)))
+"""
+
+START = f"""
+UPDATE letters SET state = 'sending', attempts = a.column2 FROM (VALUES {{rows}}) a
+WHERE letters.id = a.column1 AND state = 'claimed' AND claim = a.column3 AND attempts = a.column2 - 1 AND {FOUNDED}
+"""
+
+UNFOUNDED = f"""
+UPDATE letters SET state = 'cancelled', claim = NULL, ended_at = ?, reason = 'its signature or consent ended'
+WHERE id = ? AND state = 'claimed' AND claim = ? AND NOT {FOUNDED}
+RETURNING id
 """
 
 MARK = """
@@ -121,7 +136,8 @@ ORDER BY due_at, id LIMIT ?
 
 CLAIMED = """
 SELECT l.id, l.campaign_id, l.sendout_id, l.addressee, l.attempts + 1, l.life_us, l.not_after, l.resend_of, l.mac,
-       g.id, g.text_id, g.language, s.id, g.signer_version, s.wrapped_key, v.sealed, o.name, l.made_at
+       g.id, COALESCE(o.text_id, g.text_id), g.language, s.id, g.signer_version, s.wrapped_key, v.sealed, o.name, l.made_at,
+       o.facts
 FROM letters l JOIN signatures g ON g.id = l.signature_id JOIN signers s ON s.id = g.signer_id
 JOIN signer_versions v ON v.signer_id = s.id AND v.version = g.signer_version JOIN sendouts o ON o.id = l.sendout_id
 WHERE l.state = 'claimed' AND l.claim = ? AND
@@ -184,8 +200,8 @@ RETURNING id
 """
 
 RECORDED = """
-SELECT a.addressee_pin, a.frame_pin, a.signer_version, a.date_us, a.renderer, a.hash, l.addressee, l.mac, g.id, g.text_id,
-       g.language, s.id, s.wrapped_key, v.sealed, o.name, l.made_at
+SELECT a.addressee_pin, a.frame_pin, a.signer_version, a.date_us, a.renderer, a.hash, l.addressee, l.mac, g.id,
+       COALESCE(o.text_id, g.text_id), g.language, s.id, s.wrapped_key, v.sealed, o.name, l.made_at, o.facts
 FROM attempts a JOIN letters l ON l.id = a.letter_id JOIN signatures g ON g.id = l.signature_id
 JOIN sendouts o ON o.id = l.sendout_id
 JOIN signers s ON s.id = g.signer_id JOIN signer_versions v ON v.signer_id = s.id AND v.version = a.signer_version

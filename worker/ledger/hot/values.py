@@ -49,6 +49,7 @@ class Claimed(NamedTuple):
     sealed: bytes
     sendout: str = ""  # its name: of a notice it tells the kind
     made_at: int = 0
+    facts: str = "{}"  # JSON: what the send-out's notices say besides their links
 
 
 @dataclass(frozen=True, slots=True)

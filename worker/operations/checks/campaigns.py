@@ -18,6 +18,7 @@ def check_campaigns(question: Question) -> Iterator[Finding]:
         yield from _times(question, campaign)
         yield from _placeholders(question, campaign)
         yield from _addressees(question, campaign)
+        yield from _occasions(question, campaign)
 
 
 def _words(question: Question, campaign: Campaign) -> Iterator[Finding]:
@@ -108,3 +109,20 @@ def _addressees(question: Question, campaign: Campaign) -> Iterator[Finding]:
     if not any(question.home.offices[each].accepts_letters for each in campaign.offices):
         place = question.at(campaign_file(campaign.slug), "offices")
         yield question.error(place, "none of the campaign's offices accepts letters; nothing would be sent")
+
+
+def _occasions(question: Question, campaign: Campaign) -> Iterator[Finding]:
+    """An occasion needs somebody to write to and somebody who may agree to be written for."""
+    name = campaign_file(campaign.slug)
+    for occasion in campaign.occasions.values():
+        place = ("occasions", occasion.name)
+        offices = [question.home.offices[each] for each in campaign.offices]
+        if not any(each.accepts_letters and (not occasion.tags or occasion.tags & each.tags) for each in offices):
+            message = f"occasions.{occasion.name}: none of the campaign's offices with one of its tags accepts letters"
+            yield question.error(question.at(name, *place, "tags"), message)
+        if occasion.consent not in campaign.offers:
+            message = f"occasions.{occasion.name}: the form does not ask for the consent {occasion.consent!r}"
+            yield question.warning(question.at(name, *place), f"{message}; add it to form.offers")
+        if strange := sorted(occasion.languages - set(campaign.languages)):
+            message = f"occasions.{occasion.name}: {strange[0]!r} is not one of the campaign's languages"
+            yield question.error(question.at(name, *place, "languages"), message)

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
 from worker.domain.campaign import Campaign
+from worker.domain.occasion import Occasion as Kept
 from worker.intake import BadPerson
 from worker.rendering import TemplateFault
 from worker.web import api_models as models
@@ -61,6 +63,9 @@ _MADE: dict[int | str, dict[str, Any]] = {
 Slug = Annotated[str, Path(description="The campaign's name in addresses.")]
 Language = Annotated[str, Query(description="One of the campaign's languages.", max_length=35)]
 Office = Annotated[str, Query(description="The id of one of its offices.", max_length=100)]
+Occasion = Annotated[
+    str, Query(description="The name of one of its occasions that has a text of its own.", max_length=100)
+]
 Number = Annotated[int, Path(description="The signature's id.", ge=1, le=models.LARGEST_ID)]
 Given = Annotated[models.SignatureRequest, Body(openapi_examples=_EXAMPLES)]
 Name = Annotated[
@@ -152,6 +157,7 @@ class Public:
         more = {
             "languages": campaign.languages,
             "consents": views.consents_of(campaign, used),
+            "occasions": _occasions(campaign, self._shop.clock.now()),
             "form": campaign,
             "text_version": campaign.text.hash,
             "version": views.version_of(campaign, used),
@@ -173,16 +179,19 @@ class Public:
         return models.OfficesOut.model_validate({"offices": views.offices_of(self._shop.home, campaign)})
 
     async def preview(
-        self, response: Response, slug: Slug, office: Office = "", language: Language = ""
+        self, response: Response, slug: Slug, office: Office = "", language: Language = "", occasion: Occasion = ""
     ) -> models.PreviewOut:
-        """The letter as it would go to an office today, with sample words where the signer's own will stand."""
+        """The letter as it would go to an office today, with sample words where the signer's own will stand.
+
+        That of an `occasion` as it would go on its next day.
+        """
         campaign = _known(self._shop, slug)
-        chosen = self._office(campaign, office)
+        chosen, on = self._office(campaign, office), _occasion(campaign, occasion)
         used = _language(campaign, language) if language else ""
         response.headers.update(_KEPT)
         try:
             letter = await run_in_threadpool(
-                self._shop.letters.unsigned, campaign, chosen, used, self._shop.clock.now()
+                self._shop.letters.unsigned, campaign, chosen, used, self._shop.clock.now(), on
             )
         except TemplateFault as exc:  # an operator's: `lettershop check` names the line
             raise Refusal(503, "the letter cannot be shown just now", RETRY) from exc
@@ -274,6 +283,25 @@ def _language(campaign: Campaign, asked: str) -> str:
     if asked and asked not in campaign.languages:
         raise BadPerson({"language": f"this campaign has {', '.join(campaign.languages)}"})
     return asked or campaign.default_language
+
+
+def _occasions(campaign: Campaign, now: datetime) -> list[models.OccasionOut]:
+    return [
+        models.OccasionOut(
+            name=each.name,
+            kind=each.consent,
+            day=each.day_in(each.next_year(now)),
+            text_version=each.text.hash if each.text else None,
+        )
+        for each in campaign.occasions.values()
+    ]
+
+
+def _occasion(campaign: Campaign, asked: str) -> Kept | None:
+    found = campaign.occasions.get(asked)
+    if asked and (found is None or found.text is None):
+        raise BadPerson({"occasion": "is none of this campaign's that have a text of their own"})
+    return found
 
 
 def _json(body: BaseModel, status: int, headers: Mapping[str, str] | None = None) -> Response:

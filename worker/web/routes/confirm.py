@@ -8,7 +8,7 @@ from worker.domain.consents import OPTIONAL, SEND
 from worker.domain.errors import BadInput, RefusedByState
 from worker.intake.own_page import OwnPage
 from worker.ledger.tokens import CONFIRM
-from worker.web.campaign_views import campaign_view, office_view
+from worker.web.campaign_views import asked_for, campaign_view, occasions_of, office_view
 from worker.web.forms import read_form
 from worker.web.routes.campaign import SEE_OTHER
 from worker.web.routes.messages import Messages
@@ -85,6 +85,10 @@ def _letter(shop: Shop, request: Request, token: str, page: OwnPage) -> Response
         if each not in page.left_out and shop.home.offices[each].accepts_letters
     ]
     language = page.language if page.language in campaign.languages else campaign.default_language
+    shown = {
+        each.name for each in asked_for(campaign, page.consents) if each.text and each.text.hash in page.shown_texts
+    }
+    occasions = occasions_of(shop.letters, campaign, language, now, page.consents)
     return shop.pages.html(
         request,
         "confirm.html",
@@ -97,5 +101,6 @@ def _letter(shop: Shop, request: Request, token: str, page: OwnPage) -> Response
         action=f"/confirm/{token}",
         never=f"/never/{token}",
         seen=page.fingerprint,
+        occasions=[each for each in occasions if each.name in shown],
         agreed=[campaign.consent_words(kind, language) for kind in (SEND, *OPTIONAL) if kind in page.consents],
     )

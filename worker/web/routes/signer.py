@@ -16,6 +16,7 @@ from worker.domain.errors import BadInput, RefusedByState
 from worker.intake import BadPerson
 from worker.intake.own_page import OwnPage
 from worker.web import faults
+from worker.web.campaign_views import version_of
 from worker.web.forms import read_form
 from worker.web.routes.campaign import SEE_OTHER
 from worker.web.routes.messages import Messages
@@ -27,6 +28,10 @@ from worker.web.words import N_
 _DONE = {
     "corrected": N_("Corrected. All letters that have not left yet carry the new words."),
     "consents": N_("Your choices were saved."),
+    "agreed": N_("You have agreed to the text. It goes out in your name on that day, or within days of it."),
+    "ended": N_("Ended. Nothing more is written in your name on anniversaries."),
+    "another-text": N_("The text has changed meanwhile, and nothing was recorded. Please read it before you agree."),
+    "not-now": N_("Nothing was recorded: there is no text to agree to at present."),
     "resent": N_("The link is on its way to your mailbox: at once, or tomorrow if you were sent a message today."),
     "not-resent": N_("Nothing was sent: a message to you is on its way already, or the link was sent very often."),
     "withdrawn": N_("Withdrawn. What had not been sent will not be sent."),
@@ -42,6 +47,8 @@ def router(shop: Shop) -> APIRouter:
     routes.add_api_route("/me/{token}/withdraw", pages.withdraw, methods=["POST"])
     routes.add_api_route("/me/{token}/correct", pages.correct, methods=["POST"])
     routes.add_api_route("/me/{token}/consents", pages.consents, methods=["POST"])
+    routes.add_api_route("/me/{token}/agree", pages.agree, methods=["POST"])
+    routes.add_api_route("/me/{token}/end", pages.end, methods=["POST"])
     routes.add_api_route("/me/{token}/resend", pages.resend, methods=["POST"])
     routes.add_api_route("/me/{token}/data", pages.data, methods=["POST"])
     routes.add_api_route("/me/{token}/erase", pages.ask, methods=["GET"])
@@ -121,10 +128,35 @@ class SignerPages:
     async def consents(self, request: Request, token: str) -> Response:
         form = await read_form(request)
         kinds = {str(kind) for kind in form.getlist("consent")}
+        page = await self._opened(request, token)
+        if isinstance(page, Response):
+            return page
+        version = version_of(self._shop.home.campaigns[page.campaign], campaign_of(self._shop, page).language)
 
         async def deed() -> str:
+            if form.get("version", version) != version:  # the words or texts beside a consent are not those shown
+                return "another-text"
             await run_in_threadpool(self._pages.choose, token, kinds)
             return "consents"
+
+        return await self._act(request, token, deed)
+
+    async def agree(self, request: Request, token: str) -> Response:
+        form = await read_form(request)
+        occasion, text = str(form.get("occasion", "")), str(form.get("text", ""))
+
+        async def deed() -> str:
+            return (await run_in_threadpool(self._pages.agree, token, occasion, text)).replace(" ", "-")
+
+        return await self._act(request, token, deed)
+
+    async def end(self, request: Request, token: str) -> Response:
+        form = await read_form(request)
+        kind = str(form.get("consent", ""))
+
+        async def deed() -> str:
+            await run_in_threadpool(self._pages.end, token, kind)
+            return "ended"
 
         return await self._act(request, token, deed)
 

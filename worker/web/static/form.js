@@ -14,7 +14,7 @@
     return element.value.trim();
   };
   const fill = () => {
-    for (const place of document.querySelectorAll("#sheet [data-fill]")) {
+    for (const place of document.querySelectorAll(".sheet [data-fill]")) {
       if (place.dataset.sample === undefined) place.dataset.sample = place.textContent;
       place.textContent = said(typed[place.dataset.fill]) || place.dataset.sample;
     }
