@@ -113,9 +113,7 @@ def _fill(home: Home, supporters: int) -> None:
         _all_sent(ledger)
         with ledger.write() as connection:
             campaign_id = connection.exec_driver_sql("SELECT id FROM campaigns").scalar_one()
-            occurrences.ensure(
-                connection, campaign_id, "anniversary", BEGIN.year, to_us(_start(home)), ledger.now_us()
-            )
+            occurrences.ensure(connection, campaign_id, "anniversary", BEGIN.year, to_us(_start(home)), ledger.now_us())
         board = open_board(home, ledger)
         tick(board)
         _all_sent(ledger)

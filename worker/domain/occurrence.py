@@ -78,11 +78,19 @@ def step_from(life: Life, step: Step, to: Life | None = None) -> Life:
     if to is None and len(targets) == 1:
         (to,) = targets
     if life not in sources or to not in targets:
-        can = sorted(each for each, (origin, _) in MOVES.items() if life in origin)
+        can = sorted(_verb(life, each) for each in _VERBS if life in MOVES[each][0])
         raise RefusedByState(
             f"it is {life}, so it cannot be {_DONE[step]}; possible now: {', '.join(can) or 'nothing'}"
         )
     return to
+
+
+_VERBS = (Step.APPROVE, Step.HOLD, Step.RESUME, Step.CANCEL)
+"""The steps that are an operator's to take."""
+
+
+def _verb(life: Life, step: Step) -> str:
+    return "run" if (life, step) == (Life.MISSED, Step.APPROVE) else step.value
 
 
 _DONE = {

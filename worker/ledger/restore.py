@@ -21,7 +21,7 @@ ROUND_LIFE_US = 30_000_000
 """A round not renewed for so long is dead."""
 
 REASON = "restored"
-AHEAD_US = 60 * 86_400 * 1_000_000
+AHEAD_US = 300 * 86_400 * 1_000_000
 """A send-out so near may have been announced since the backup."""
 
 PATHS: dict[State, tuple[Event, ...]] = {

@@ -17,7 +17,7 @@ from worker.domain.states import State
 from worker.ledger import audit, counts
 from worker.ledger.book import Ledger
 from worker.ledger.keys import Keys, SealBroken, person_aad, token_aad
-from worker.ledger.schema import attempts, letters, pins, signatures, signer_versions, signers, tokens
+from worker.ledger.schema import attempts, letters, pins, sendouts, signatures, signer_versions, signers, tokens
 
 PAGE = 1_000
 SHOWN = 100
@@ -145,7 +145,8 @@ def _seals(connection: Connection, keys: Keys) -> Iterator[str]:
     query = (
         sa.select(letters.c.id, letters.c.signature_id, letters.c.addressee, letters.c.mac, pins.c.hash)
         .join(signatures, signatures.c.id == letters.c.signature_id)
-        .join(pins, pins.c.id == signatures.c.text_id)
+        .join(sendouts, sendouts.c.id == letters.c.sendout_id)
+        .join(pins, pins.c.id == sa.func.coalesce(sendouts.c.text_id, signatures.c.text_id))
     )
     for row in _each(connection, query, letters.c.id):
         if not hmac.compare_digest(keys.mac(row["signature_id"], row["hash"], row["addressee"]), row["mac"]):

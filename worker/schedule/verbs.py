@@ -129,10 +129,7 @@ def move_end(board: Board, number: int, end_us: int, order: Order, progress: Pro
     Raises RefusedByState for an end that the limits do not allow, with the earliest that they do.
     """
     seen, _ = _seen(board, number)
-    if seen.state is Life.EXPANDING:
-        raise RefusedByState("its letters are being made: move its end when they are, which takes a minute at most")
-    if seen.state not in BEFORE | {Life.SENDING}:
-        raise RefusedByState(f"it is {seen.state}, so its end cannot be moved")
+    _refuse_end(seen)
     begin = max(board.ledger.now_us(), seen.start_us)
     if end_us <= begin:
         raise BadInput("the end must come after its start, and after now")
@@ -186,6 +183,16 @@ def _note(
 ) -> None:
     target = f"send-out {seen.campaign}/{seen.name}"
     audit.append(connection, now_us(connection), who, f"sendout-{verb}", target, reason, details)
+
+
+def _refuse_end(seen: Occurrence) -> None:
+    """A preflight that found too many for the window has held it: then the end is moved before it is resumed."""
+    if seen.state is Life.EXPANDING:
+        raise RefusedByState("its letters are being made: move its end when they are, which takes a minute at most")
+    if seen.state is Life.HELD and Life(seen.was) not in BEFORE:
+        raise RefusedByState("its letters are set aside: resume it first, then move its end")
+    if seen.state not in BEFORE | {Life.HELD, Life.SENDING}:
+        raise RefusedByState(f"it is {seen.state}, so its end cannot be moved")
 
 
 def _refuse_too_close(board: Board, seen: Occurrence, begin_us: int, end_us: int) -> None:

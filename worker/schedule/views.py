@@ -6,6 +6,8 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.engine import Connection
+
 from worker.domain.clock import from_us
 from worker.domain.occasion import Occasion
 from worker.domain.occurrence import Life
@@ -31,8 +33,8 @@ def detail(board: Board, number: int) -> dict[str, Any]:
         seen = occurrences.find(connection, number)
         states = _states(seen, counts.read(connection, seen.campaign_id))
         looked = preflights.results(connection, number)
-        text = pins.hash_of(connection, seen.text_id) if seen.text_id is not None else "the text that each signed"
         occasion = board.occasion(seen)
+        text = _text(connection, seen, occasion)
         left: dict[str, int] = {}
         if occasion is not None:
             moment = seen.begun_at if seen.begun_at is not None else max(board.ledger.now_us(), seen.start_us)
@@ -57,6 +59,13 @@ def detail(board: Board, number: int) -> dict[str, Any]:
         "left_out": left,
         "preflights": [{**asdict(each), "at": _moment(each.at)} for each in looked],
     }
+
+
+def _text(connection: Connection, seen: Occurrence, occasion: Occasion | None) -> str:
+    if seen.text_id is not None:
+        return pins.hash_of(connection, seen.text_id)
+    own = occasion.text if occasion else None
+    return f"{own.hash} (not announced yet)" if own else "the text that each signed"
 
 
 def ahead(board: Board, campaign: str = "", years: int = 1) -> list[dict[str, Any]]:

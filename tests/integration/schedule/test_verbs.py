@@ -102,7 +102,7 @@ NOTHING = "possible now: nothing"
 @pytest.mark.parametrize(
     ("place", "verb", "said"),
     [
-        (planned, approve, "it is planned, so it cannot be approved; possible now: announce, cancel, hold, miss"),
+        (planned, approve, "it is planned, so it cannot be approved; possible now: cancel, hold"),
         (planned, run, "its supporters were not told yet: nobody would be written for"),
         (planned, resume, "it is planned, so it cannot be resumed"),
         (announced, run, "its supporters were told too lately: it can begin at 2026-06-13 09:00:00 UTC"),
@@ -111,7 +111,7 @@ NOTHING = "possible now: nothing"
         (sending, run, "it is sending, so it cannot be approved"),
         (held, approve, "it is held, so it cannot be approved"),
         (held, hold, "it is held, so it cannot be held"),
-        (held, end_late, "it is held, so its end cannot be moved"),
+        (held, end_late, "its letters are set aside: resume it first, then move its end"),
         (missed, approve, "it was missed, and approving it does not change that: run it now, or cancel it"),
         (missed, hold, "it is missed, so it cannot be held"),
         (missed, end_late, "it is missed, so its end cannot be moved"),
@@ -417,6 +417,19 @@ def test_an_end_may_be_moved_before_it_begins(signed: Scene) -> None:
     assert {from_us(each["due_at"]) for each in signed.letters()} == {
         START + timedelta(minutes=30), START + timedelta(minutes=90)
     }  # fmt: skip
+
+
+def test_the_end_of_one_that_was_held_for_its_window_is_moved_and_then_it_goes_on(scene: Scene) -> None:
+    scene.sign(*range(30))
+    scene.rates = (Rate(10, 86_400),)
+    held_for_it = scene.at(START - 30 * DAY).tick()
+    is_(held_for_it, Life.HELD)
+    move_end(scene.board, held_for_it.id, to_us(START + 4 * DAY), ORDER)
+    assert preflight(scene.board, held_for_it.id, "ops").passed
+    resume(scene.board, held_for_it.id, ORDER)
+    assert is_(scene.through(), Life.SENDING)
+    due = [from_us(each["due_at"]) for each in scene.letters()]
+    assert START + 3 * DAY < max(due) < START + 4 * DAY
 
 
 def test_the_end_is_not_moved_while_letters_are_made(signed: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
