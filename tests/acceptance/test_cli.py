@@ -70,6 +70,10 @@ def test_preview_in_three_formats(cli):
     assert html.lstrip().startswith("<")
     eml = cli("preview", "town-library", "--office", "sampleton-mayor", "--language", "en", "--format", "eml")
     assert "Message-ID: <" in eml
+    again = cli("preview", "town-library", "--office", "sampleton-mayor", "--occasion", "anniversary")
+    assert again != text
+    unknown = cli("preview", "town-library", "--office", "sampleton-mayor", "--occasion", "jubilee", status=2)
+    assert "no occasion 'jubilee'; it has: anniversary" in unknown
 
 
 def test_signing_confirming_withdrawing_erasing(cli):

@@ -17,6 +17,9 @@ def preview(
     form: Annotated[
         Literal["text", "html", "eml"], typer.Option("--format", help="eml: the whole message, byte for byte.")
     ] = "text",
+    occasion: Annotated[
+        str, typer.Option(help="The letter of this occasion, instead of the signed one.", show_default=False)
+    ] = "",
 ) -> None:
     """Show a letter as an office would get it.
 
@@ -25,7 +28,8 @@ def preview(
     from worker.domain.clock import SystemClock
     from worker.operations.preview import preview as make
 
-    made = make(frame_of(context).home(), campaign, office, SystemClock().now(), language=language, form=form)
+    now = SystemClock().now()
+    made = make(frame_of(context).home(), campaign, office, now, language=language, form=form, occasion=occasion)
     if form == "text":
         for name, value in (("From", made.sender), ("To", made.to), ("Subject", made.subject)):
             say.styled(f"[bold]{name}:[/] {say.plain(value)}")

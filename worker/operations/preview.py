@@ -27,13 +27,21 @@ class Preview:
 
 
 def preview(
-    home: Home, campaign: str, office: str, now: datetime, *, language: str = "", form: Format = "text"
+    home: Home,
+    campaign: str,
+    office: str,
+    now: datetime,
+    *,
+    language: str = "",
+    form: Format = "text",
+    occasion: str = "",
 ) -> Preview:
     """Write it as on the day of `now`, in `language` ("": the office's own where the campaign has it).
 
-    Raises BadInput for an unknown campaign, office or language, and TemplateFault for a template that cannot be used.
+    `occasion` names one whose letter is meant instead of the one that is signed. Raises BadInput for an unknown campaign,
+    office, language or occasion, and TemplateFault for a template that cannot be used.
     """
-    making = _making(home, campaign, office, now, language)
+    making = _making(home, campaign, office, now, language, occasion)
     sender = making.frame.sender_pattern.replace("{signer}", making.signer.name).replace(
         "{campaign}", making.frame.name
     )
@@ -46,7 +54,7 @@ def preview(
     return Preview(f"{sender} <{making.frame.sender}>", making.office.mailbox, subject_line(making), data)
 
 
-def _making(home: Home, slug: str, office_id: str, now: datetime, language: str) -> Making:
+def _making(home: Home, slug: str, office_id: str, now: datetime, language: str, occasion: str) -> Making:
     campaign = home.campaigns.get(slug)
     if campaign is None:
         raise BadInput(f"there is no campaign {slug!r}; there are: {', '.join(sorted(home.campaigns))}")
@@ -56,6 +64,10 @@ def _making(home: Home, slug: str, office_id: str, now: datetime, language: str)
         )
     if language and language not in campaign.languages:
         raise BadInput(f"campaign {slug} has no text in {language!r}; it has: {', '.join(campaign.languages)}")
+    if occasion and occasion not in campaign.occasions:
+        there = ", ".join(sorted(campaign.occasions)) or "none"
+        raise BadInput(f"campaign {slug} has no occasion {occasion!r}; it has: {there}")
+    text = (campaign.occasions[occasion].text if occasion else None) or campaign.text
     office = home.offices[office_id]
     used = language or campaign.language_for(office.language)
     day = now.astimezone(office.zone).date()
@@ -64,8 +76,8 @@ def _making(home: Home, slug: str, office_id: str, now: datetime, language: str)
         message_id=f"preview.{(now - EPOCH).days}@{campaign.sender.address.rpartition('@')[2]}",
         date=now.replace(microsecond=0),
         renderer=NUMBER,
-        text=campaign.text,
-        text_hash=campaign.text.hash,
+        text=text,
+        text_hash=text.hash,
         frame=frame_of(campaign, home.offices),
         office=block_on(office, day, used),
         signer=SAMPLE,
