@@ -48,6 +48,9 @@ def told(home):
             "UPDATE letters SET state = 'sent', ended_at = made_at - ? WHERE addressee = 'signer' AND rank = 1",
             (WEEK_US,),
         )
+        told = "addressee = 'signer' AND sendout_id IN (SELECT id FROM sendouts WHERE name LIKE 'announce-%')"
+        for counts in ("counts", "count_deltas"):
+            ledger.execute(f"UPDATE {counts} SET state = 'sent' WHERE state = 'queued' AND {told}")
     return number
 
 

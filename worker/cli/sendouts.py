@@ -83,6 +83,7 @@ def plan(context: typer.Context, json: JsonOption = False) -> None:
     from worker.schedule import tick
 
     with _board(context) as (home, board):
+        _refuse_behind(home, board)
         done = tick(board)
         _ring(home, done)
     if json:
@@ -129,6 +130,7 @@ def run(context: typer.Context, number: _Number, reason: ReasonOption, json: Jso
     from worker.schedule import tick
 
     with _board(context) as (home, board):
+        _refuse_behind(home, board)
         found = take(board, number, _order(reason))
         _ring(home, tick(board))
     _tell(found.name, "begins now", json=json, number=number)
@@ -205,6 +207,14 @@ def _board(context: typer.Context) -> "Iterator[tuple[Home, Board]]":
     home = frame_of(context).home()
     with frame_of(context).ledger(home) as ledger:
         yield home, open_board(home, ledger)
+
+
+def _refuse_behind(home: "Home", board: "Board") -> None:
+    """Nothing is begun on a ledger that was restored and not accepted yet. Raises RefusedByState."""
+    from worker.ledger import witness
+
+    seen = witness.read(home.var / "witness.json", board.ledger.ledger_id)
+    witness.refuse_behind(board.ledger, seen)
 
 
 def _order(reason: str) -> "Order":

@@ -198,6 +198,7 @@ class OwnPages:
             unconfirmed = [row.id for row in rows if row.state == UNCONFIRMED]
             standing.end(connection, unconfirmed, standing.WITHDRAWN, "asked for quiet", floor.at_us)
             letters_write.cancel_notices(connection, [row.id for row in rows], "asked for quiet", floor.at_us)
+            letters_write.cancel_in(connection, [row.id for row in rows], "yearly", "asked for quiet", floor.at_us)
             self._note(floor, found, "never", {"ended": unconfirmed})
 
         self._act(token, work, kinds=(CONFIRM, PAGE), standing_only=False)

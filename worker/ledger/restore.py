@@ -12,15 +12,16 @@ from sqlalchemy.engine import Connection
 from worker.domain.errors import RefusedByState
 from worker.domain.occurrence import Life
 from worker.domain.states import Event, State, move
-from worker.ledger import audit, counts, sql
+from worker.ledger import audit, counts, holds, sql
 from worker.ledger.book import Ledger
-from worker.ledger.schema import attempts, letters, meta, occurrences, rounds
+from worker.ledger.schema import attempts, letters, meta, occurrences, rounds, sendouts
 from worker.ledger.witness import highest_round
 
 ROUND_LIFE_US = 30_000_000
 """A round not renewed for so long is dead."""
 
 REASON = "restored"
+_LOOK = "the ledger was restored: look what had gone out"
 AHEAD_US = 300 * 86_400 * 1_000_000
 """A send-out so near may have been announced since the backup."""
 
@@ -164,9 +165,21 @@ def _hold_occurrences(connection: Connection, at_us: int) -> list[int]:
     held = (
         sa.update(occurrences)
         .where(occurrences.c.state.in_(open_ones), near)
-        .values(was=occurrences.c.state, state=Life.HELD, reason="the ledger was restored: look what had gone out")
+        .values(was=occurrences.c.state, state=Life.HELD, reason=_LOOK)
     )
-    return sorted(connection.execute(held.returning(occurrences.c.id)).scalars())
+    columns = [occurrences.c[name] for name in ("id", "campaign_id", "occasion", "period")]
+    found = connection.execute(held.returning(*columns)).all()
+    for each in found:
+        _bar(connection, at_us, each.campaign_id, f"{each.occasion}-{each.period}")
+    return sorted(each.id for each in found)
+
+
+def _bar(connection: Connection, at_us: int, campaign_id: int, name: str) -> None:
+    """Nothing of this send-out and its announcements may be begun until somebody has looked."""
+    named = sa.or_(sendouts.c.name == name, sendouts.c.name.startswith(f"announce-{name}-", autoescape=True))
+    mine = sa.select(sendouts.c.id).where(sendouts.c.campaign_id == campaign_id, named)
+    for number in connection.execute(mine).scalars().all():
+        holds.place(connection, at_us, "sendout", str(number), reason=_LOOK, who="accept-restore")
 
 
 def _raise_epoch(connection: Connection, highest: int) -> int:

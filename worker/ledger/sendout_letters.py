@@ -29,6 +29,13 @@ def by_office(connection: Connection, campaign_id: int, sendout_id: int) -> dict
     return {c.addressee: n for c, n in cells.items() if c.sendout_id == sendout_id and c.state == State.QUEUED}
 
 
+def takeable(connection: Connection, sendout: Sendout) -> int:
+    """How many of its letters could still be taken back."""
+    cells = counts.read(connection, sendout.campaign_id)
+    states = {State.QUEUED.value, State.CLAIMED.value, State.HELD.value}
+    return sum(n for cell, n in cells.items() if cell.sendout_id == sendout.id and cell.state in states)
+
+
 def all_lanes(connection: Connection) -> Sequence[int]:
     """The ids of all lanes."""
     return connection.execute(sa.select(lanes.c.id).order_by(lanes.c.id)).scalars().all()
@@ -81,23 +88,24 @@ def _queued(lane_id: int, sendout: Sendout) -> tuple[sa.ColumnElement[bool], ...
 
 def held_in(connection: Connection, sendout: Sendout, limit: int, *, reason: str = "") -> Sequence[Any]:
     """The next of its letters that are held, for this very reason where one is given, locked."""
-    mine = (_HELD, letters.c.sendout_id == sendout.id)
-    return _locked(connection, *mine, *([letters.c.reason == reason] if reason else []), limit=limit)
+    mine = (_HELD, _UNUSUAL, letters.c.sendout_id == sendout.id)
+    return _locked(connection, *mine, *([letters.c.reason == reason] if reason else []), limit=limit, by_id=True)
 
 
 def end_under_way(connection: Connection, sendout_id: int, at_us: int) -> None:
     """What is being sent now, or is in doubt, may come back to the queue: then it is too late for it."""
-    under_way = sa.or_(
-        sa.and_(letters.c.claim.is_not(None), letters.c.state == State.SENDING),
-        letters.c.state == sa.literal_column("'in_doubt'"),
-    )
     later = sa.or_(letters.c.not_after.is_(None), letters.c.not_after > at_us)
-    connection.execute(
-        sa.update(letters).where(letters.c.sendout_id == sendout_id, later, under_way).values(not_after=at_us)
-    )
+    for under_way in (
+        sa.and_(letters.c.claim.is_not(None), letters.c.state == State.SENDING),
+        sa.and_(letters.c.state == sa.literal_column("'in_doubt'"), _UNUSUAL),
+    ):
+        mine = (letters.c.sendout_id == sendout_id, later, under_way)
+        connection.execute(sa.update(letters).where(*mine).values(not_after=at_us))
 
 
-_HELD = letters.c.state == sa.literal_column("'held'")  # read by both databases as part of a partial index
+# SQLite takes a partial index only where it reads the index's own words
+_HELD = letters.c.state == sa.literal_column("'held'")
+_UNUSUAL: sa.ColumnElement[bool] = sa.literal_column("letters.state NOT IN ('queued', 'sent', 'claimed', 'sending')")
 
 
 def move(connection: Connection, found: Sequence[Any], to: State, **values: Any) -> int:
@@ -106,7 +114,8 @@ def move(connection: Connection, found: Sequence[Any], to: State, **values: Any)
     return len(found)
 
 
-def _locked(connection: Connection, *where: sa.ColumnElement[bool], limit: int) -> Sequence[Any]:
+def _locked(connection: Connection, *where: sa.ColumnElement[bool], limit: int, by_id: bool = False) -> Sequence[Any]:
     columns = (letters.c.id, letters.c.campaign_id, letters.c.sendout_id, letters.c.addressee, letters.c.state)
-    wanted = sa.select(*columns).where(*where).order_by(letters.c.due_at, letters.c.id).limit(limit).with_for_update()
+    order = (letters.c.id,) if by_id else (letters.c.due_at, letters.c.id)
+    wanted = sa.select(*columns).where(*where).order_by(*order).limit(limit).with_for_update()
     return connection.execute(wanted).all()

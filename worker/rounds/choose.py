@@ -58,7 +58,7 @@ def ready_fronts(seen: Survey, plan: Plan, now: datetime, kinds: Sequence[Kind])
             ("campaign-lane", f"{front.campaign}:{front.lane_key}"),
         )
         if (
-            front.lane_kind in kinds
+            share_of(front) in kinds  # announcements are no express work
             and front.first_due <= now_us
             and front.campaign in plan.campaigns
             and not {("lane", front.lane_key), ("campaign", front.campaign)} & seen.holds

@@ -8,14 +8,19 @@ from sqlalchemy.engine import Connection
 from worker.domain.occasion import Occasion
 from worker.ledger import audience, pins
 from worker.ledger.audience import Supporter, Terms
-from worker.ledger.keys import Keys, person_aad
+from worker.ledger.keys import Keys, SealBroken, person_aad
 from worker.ledger.letters_write import sendout_id
 from worker.ledger.occurrences import Occurrence
 
 
 def terms_of(connection: Connection, occurrence: Occurrence, occasion: Occasion, *, told_by: int = 0) -> Terms:
-    """The terms of its audience; `told_by` is the last moment at which an announcement must have been accepted."""
+    """The terms of its audience; `told_by` is the last moment at which an announcement must have been accepted.
+
+    From its announcement on its text is the one that was announced, whatever the configuration says by then.
+    """
     text_hash = occasion.text.hash if occasion.text else ""
+    if occurrence.told_to >= 0:
+        text_hash = pins.hash_of(connection, occurrence.text_id) if occurrence.text_id is not None else ""
 
     def number(name: str) -> int | None:
         return sendout_id(connection, occurrence.campaign_id, name)
@@ -60,7 +65,11 @@ def from_countries(keys: Keys, occasion: Occasion, supporters: Sequence[Supporte
 
 
 def _country(keys: Keys, supporter: Supporter) -> str:
-    body = keys.unseal(supporter.wrapped_key, supporter.sealed, person_aad(supporter.signer, supporter.version))
+    """Where they live; "" where the row was altered: a letter could not be made of it either."""
+    try:
+        body = keys.unseal(supporter.wrapped_key, supporter.sealed, person_aad(supporter.signer, supporter.version))
+    except SealBroken:
+        return ""
     return str(body["person"]["country"])
 
 

@@ -20,7 +20,7 @@ from worker.ledger.keys import Keys
 from worker.ledger.letters_write import Row
 from worker.ledger.occurrences import Occurrence
 from worker.ledger.sql import now_us
-from worker.schedule.audience import from_countries, left_out_by, terms_of, text_of
+from worker.schedule.audience import from_countries, left_out_by, terms_of
 from worker.schedule.board import MICROSECOND, Board
 
 RANK = 3
@@ -46,7 +46,7 @@ def begin(connection: Connection, seen: Occurrence, occasion: Occasion, supporte
         RANK,
         at_us,
         not_after=max(at_us, seen.start_us) + occasion.not_after // MICROSECOND,
-        text_id=text_of(connection, occasion, at_us),
+        text_id=seen.text_id,
         consent=occasion.consent,
         facts=canonical({"occasion": occasion.name, "period": str(seen.period)}),
     )

@@ -8,7 +8,8 @@ was missed for longer than its grace is for an operator to decide.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -29,20 +30,42 @@ from worker.schedule.stopping import bar_announcements, hold_at, sweep
 
 WHO = "lettershop"
 _EDITED = "the text was edited after it was announced: it is announced anew"
+_MOVED = "the day was changed after it was announced: it is announced anew"
+_UNTOLD: dict[str, Any] = {"told_to": -1, "announced_at": None, "approved_at": None, "approved_by": ""}
 
 Act = Callable[[Connection], bool]
 """Does one thing in a transaction; False where somebody else did it or nothing is to be done."""
 
 
 def tick(board: Board) -> int:
-    """Plan what is ahead and do what is due. Returns how many acts fell to this call."""
-    done = plan(board)
+    """Plan what is ahead and do what is due. Returns how many acts fell to this call.
+
+    What goes wrong with one occurrence stops none of the others; it is raised when all were seen to.
+    """
+    troubles: list[Exception] = []
+
+    def tried(work: Callable[[], int]) -> int:
+        try:
+            return work()
+        except Exception as exc:  # noqa: BLE001 - raised below
+            troubles.append(exc)
+            return 0
+
+    done = tried(partial(plan, board))
     with board.ledger.read() as connection:
         still = occurrences.open_ones(connection)
-    for each in still:
-        while not board.draining() and advance(board, each.id):
-            done += 1
-    return done + sweep(board.ledger)
+    done += sum(tried(partial(_advance_all, board, each.id)) for each in still)
+    done += tried(partial(sweep, board.ledger))
+    if troubles:
+        raise troubles[0]
+    return done
+
+
+def _advance_all(board: Board, number: int) -> int:
+    done = 0
+    while not board.draining() and advance(board, number):
+        done += 1
+    return done
 
 
 def plan(board: Board) -> int:
@@ -88,7 +111,8 @@ def _due(board: Board, seen: Occurrence, occasion: Occasion, text_hash: str, loo
     """The first act that is due before its letters are made."""
     start, now = to_us(occasion.starts_at(seen.period)), board.ledger.now_us()
     if start != seen.starts_at:
-        return lambda connection: _move(connection, seen, start)
+        told = seen.told_to >= 0 and _day(seen.starts_at, occasion) != _day(start, occasion)
+        return lambda connection: _move(connection, seen, start, told=told)
     if now > seen.start_us + occasion.grace // MICROSECOND:
         return _miss(seen)
     if seen.state is Life.HELD:
@@ -208,19 +232,29 @@ def _miss(seen: Occurrence) -> Act:
     return act
 
 
-def _move(connection: Connection, seen: Occurrence, start: int) -> bool:
-    moved = occurrences.change(connection, seen, starts_at=start)
+def _day(at_us: int, occasion: Occasion) -> date:
+    return from_us(at_us).astimezone(occasion.zone).date()
+
+
+def _move(connection: Connection, seen: Occurrence, start: int, *, told: bool) -> bool:
+    """Follow a changed date. `told`: supporters know another day, so that it is announced anew and approved anew."""
+    values: dict[str, Any] = {"starts_at": start}
+    if told:
+        place = {"was": Life.PLANNED.value} if seen.state is Life.HELD else {"state": Life.PLANNED, "reason": _MOVED}
+        values |= _UNTOLD | place
+    moved = occurrences.change(connection, seen, **values)
+    if moved and told:
+        bar_announcements(connection, seen, WHO, _MOVED)
     if moved:
         _note(connection, seen, "move", was=from_us(seen.starts_at).isoformat(), start=from_us(start).isoformat())
     return moved
 
 
 def _void(connection: Connection, seen: Occurrence) -> bool:
-    again: dict[str, Any] = {"told_to": -1, "announced_at": None, "approved_at": None, "approved_by": ""}
     if seen.state is Life.PLANNED:
-        done = occurrences.change(connection, seen, reason=_EDITED, **again)
+        done = occurrences.change(connection, seen, reason=_EDITED, **_UNTOLD)
     else:
-        done = occurrences.take(connection, seen, Step.VOID, reason=_EDITED, **again)
+        done = occurrences.take(connection, seen, Step.VOID, reason=_EDITED, **_UNTOLD)
     if done:
         bar_announcements(connection, seen, WHO, _EDITED)
         _note(connection, seen, "void")

@@ -5,13 +5,14 @@ servers, templates, relays) is found by the board's `look_over`.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from worker.domain.clock import from_us
 from worker.domain.drip import capacity, end_for
+from worker.domain.limits import Rate
 from worker.domain.occasion import Occasion
 from worker.domain.office import Office
 from worker.ledger import audience
@@ -125,10 +126,17 @@ def _forecasts(
         if fit >= letters:
             found.append(OfficeForecast(office.id, letters, letters, _iso(from_us(spans[-1].end_us))))
             continue
-        end = end_for(together, office, from_us(begin_us), board.closed, rates, observe_hours=board.observe_hours)
+        end = _end(board, office, begin_us, together, rates)
         found.append(OfficeForecast(office.id, letters, fit, _iso(end) if end else None))
         faults.append(Fault(office.id, _too_many(letters, fit, end.date() if end else None)))
     return found, faults
+
+
+def _end(board: Board, office: Office, begin_us: int, letters: int, rates: Sequence[Rate]) -> datetime | None:
+    try:
+        return end_for(letters, office, from_us(begin_us), board.closed, rates, observe_hours=board.observe_hours)
+    except ValueError:  # further on it has no opening for two months
+        return None
 
 
 def _iso(moment: datetime) -> str:

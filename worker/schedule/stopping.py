@@ -112,7 +112,9 @@ def _barred(connection: Connection, bars: set[str], only: int | None) -> list[_B
 
 
 def _lift(connection: Connection, each: _Barred, finders: Sequence[Finder]) -> None:
-    if _still(connection, each) and not any(finder(connection, each.sendout, 1) for finder in finders):
+    """Where the letters are where they belong. The counts see those too that were moved to a new lane meanwhile."""
+    left = each.to is State.CANCELLED and sendout_letters.takeable(connection, each.sendout)
+    if not left and _still(connection, each) and not any(finder(connection, each.sendout, 1) for finder in finders):
         holds.lift(connection, now_us(connection), "sendout", str(each.sendout.id))
 
 

@@ -197,10 +197,11 @@ def test_each_of_a_group_gets_the_answer_to_their_own(
 ) -> None:
     intake = make_intake(ledger, ledger_keys)
     intake.submit("library", person(1), evidence="e", request_key="taken")
-    gate, write = threading.Event(), ledger.write
+    gate, entered, write = threading.Event(), threading.Event(), ledger.write
 
     @contextmanager
     def slow() -> Iterator[sa.Connection]:
+        entered.set()
         assert gate.wait(30)
         with write() as connection:
             yield connection
@@ -208,6 +209,7 @@ def test_each_of_a_group_gets_the_answer_to_their_own(
     monkeypatch.setattr(ledger, "write", slow)
     with ThreadPoolExecutor(6) as pool:
         calls = [pool.submit(intake.sign, "library", person(9))]
+        assert entered.wait(30)
         keys = {2: "two", 3: "taken", 4: "four", 1: None}
         calls += [
             pool.submit(intake.submit, "library", person(n), evidence="e", request_key=k) for n, k in keys.items()

@@ -102,7 +102,7 @@ def test_an_operator_who_knows_that_nothing_had_gone_out_resumes_it(
 
 def test_a_send_out_far_ahead_is_left_alone(scene: Scene) -> None:
     scene.sign(1)
-    scene.at(START - 200 * DAY).tick()
+    scene.at(START - 310 * DAY).tick()
     accept_restore(scene.ledger, 1000, "anna", "the drive died")
     assert is_(scene.tick(), Life.PLANNED)
 

@@ -11,12 +11,15 @@ QUEUED = "SELECT json_group_array(id) FROM letters WHERE state = 'queued' AND "
 CLAIM = "UPDATE letters SET state = 'claimed', claim = ? WHERE state = 'queued' AND "
 
 # Who withdrew is not written for, however their letter came back into the queue; nor is who ended the consent that its
-# send-out needs. Both are looked at in the very statement that makes the mark.
+# send-out needs, or asked for quiet. All is looked at in the very statement that makes the mark.
 FOUNDED = """
 EXISTS (SELECT 1 FROM signatures g JOIN sendouts o ON o.id = letters.sendout_id
         WHERE g.id = letters.signature_id AND g.state IN ('unconfirmed', 'confirmed')
-          AND (o.consent = '' OR EXISTS (SELECT 1 FROM consents k WHERE k.signature_id = g.id AND k.kind = o.consent
-                                         AND k.withdrawn_at IS NULL)))
+          AND (o.consent = '' OR (
+              EXISTS (SELECT 1 FROM consents k
+                      WHERE k.signature_id = g.id AND k.kind = o.consent AND k.withdrawn_at IS NULL)
+              AND NOT EXISTS (SELECT 1 FROM signers s JOIN quiet q ON q.address_key = s.address_key
+                              WHERE s.id = g.signer_id))))
 """
 
 START = f"""
