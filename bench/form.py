@@ -198,7 +198,7 @@ def _database(kind: str) -> Iterator[str]:
     from tests.fixtures.postgres import PostgresServer  # the server that the tests run on
 
     server = PostgresServer()
-    server.start()
+    server.start("autovacuum=on", "shared_buffers=128MB")  # as it is where nobody has changed anything
     try:
         yield server.url(server.new_database())
     finally:

@@ -74,9 +74,12 @@ class Engine:
         self._wait(self._guarded(self._clear_up(), None))
 
     def fold(self) -> None:
-        """Fold the counts' deltas."""
-        with self._ledger.write() as connection:
-            counts.fold(connection)
+        """Fold the counts' deltas, all there are: a busy minute leaves ten thousand, and every reading adds them up."""
+        while True:
+            with self._ledger.write() as connection:
+                folded = counts.fold(connection)
+            if folded < counts.FOLD_ROWS or self._draining.is_set():
+                break
         self._ledger.tidy()
 
     def plan(self) -> None:

@@ -6,7 +6,7 @@ of them is not written for is `why`, "" where they are.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -38,8 +38,8 @@ class Terms:
     """Who belongs to an audience.
 
     `text_id` is the pin of a text that must have been shown or agreed to, None where each gets the text that they signed;
-    `wordings` are the pinned consents beside which it was shown. `announcement` is the send-out whose notice must have been
-    XX
+    `wordings` are the pinned consents beside which it was shown. `announcements` are the send-outs of which a notice must
+    have been accepted by `told_by` (microseconds).
     """
 
     campaign_id: int
@@ -73,17 +73,21 @@ def shown_beside(connection: Connection, text_hash: str) -> tuple[str, ...]:
     return tuple(connection.execute(sa.select(pins.c.hash).where(*mentions)).scalars())
 
 
-def page(
-    connection: Connection, terms: Terms, *, after: int, limit: int, told: bool = True
-) -> tuple[Sequence[Supporter], int | None]:
+class Page(NamedTuple):
+    """Those of a page, the number up to which everybody was looked at, and whether nobody was left behind them."""
+
+    found: Sequence[Supporter]
+    up_to: int
+    last: bool
+
+
+def page(connection: Connection, terms: Terms, *, after: int, limit: int, told: bool = True) -> Page:
     """The next of those who are written for, by rising number; without `told`, of those who are to be told.
 
-    With them the number up to which everybody was looked at: None once nobody is left. At most `SCANNED` are looked at, so
-    that a page costs the same however few of them are written for.
+    At most `SCANNED` are looked at, so that a page costs the same however few of them are written for. People go on signing
+    meanwhile: who comes after the last page has come too late, or it would never end.
     """
-    up_to = _scanned(connection, terms, after)
-    if up_to is None:
-        return [], None
+    up_to, scanned = _scanned(connection, terms, after)
     columns = (
         signatures.c.id,
         signatures.c.signer_id,
@@ -109,13 +113,16 @@ def page(
         .limit(limit)
     )
     found = [Supporter(*row) for row in connection.execute(wanted)]
-    return found, found[-1].signature if len(found) == limit else up_to
+    if len(found) == limit and found[-1].signature < up_to:
+        return Page(found, found[-1].signature, last=False)
+    return Page(found, up_to, last=scanned < SCANNED)
 
 
-def _scanned(connection: Connection, terms: Terms, after: int) -> int | None:
-    """The number of the last of the next `SCANNED` signatures."""
+def _scanned(connection: Connection, terms: Terms, after: int) -> tuple[int, int]:
+    """The number of the last of the next `SCANNED` signatures, and how many they are."""
     ahead = sa.select(_number).where(*_signed(terms), _number > after).order_by(_number).limit(SCANNED).subquery()
-    return connection.execute(sa.select(sa.func.max(ahead.c.id))).scalar()
+    found = connection.execute(sa.select(sa.func.max(ahead.c.id), sa.func.count()).select_from(ahead)).one()
+    return found[0] or after, found[1]
 
 
 def know_the_text(connection: Connection, terms: Terms, signature_ids: Sequence[int]) -> set[int]:

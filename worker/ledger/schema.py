@@ -119,7 +119,8 @@ _partial_index(
 Index("signatures_person", signatures.c.person_key)
 Index("signatures_signer", signatures.c.signer_id)
 
-_partial_index("signatures_confirmed", signatures, ("campaign_id",), "state = 'confirmed'")
+# with the number: a yearly send-out goes through them in its order, page by page
+_partial_index("signatures_confirmed", signatures, ("campaign_id", "id"), "state = 'confirmed'")
 
 choices = Table(  # only of signers who left out offices
     "choices",
@@ -308,6 +309,8 @@ letters = Table(
     _one_of("state", [s.value for s in State]),
 )
 _partial_index("letters_due", letters, ("lane_id", "campaign_id", "rank", "due_at", "id"), "state = 'queued'")
+# what is due, and what is not yet, of one addressee: `operations` counts the smaller of both
+_partial_index("letters_waiting", letters, ("addressee", "due_at"), "state = 'queued'")
 _partial_index("letters_claim", letters, ("claim",), "claim IS NOT NULL")
 _partial_index("letters_unusual", letters, ("state", "id"), "state NOT IN ('queued', 'sent', 'claimed', 'sending')")
 
@@ -422,3 +425,125 @@ imports = Table(
     Column("finished_at", BigInteger),
     UniqueConstraint("campaign_id", "file_hash"),
 )
+
+# -- operating -----------------------------------------------------------------------------------------------------------
+users = Table(  # operators: who may look and act on the pages
+    "users",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("role", Text, nullable=False),
+    Column("password", Text, nullable=False),  # an Argon2id hash
+    Column("made_at", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),  # sessions from before it are no longer good
+    Column("disabled_at", BigInteger),
+    _one_of("role", ["viewer", "operator", "admin"]),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),  # SHA-256 of what the cookie holds
+    Column("user_id", Id, ForeignKey("users.id"), nullable=False),
+    Column("csrf", Text, nullable=False),  # what its forms must bring along
+    Column("made_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),  # to the minute
+    Column("expires_at", BigInteger, nullable=False),
+)
+Index("sessions_user", sessions.c.user_id)
+
+login_failures = Table(  # of the last day: what the limits of logging in count
+    "login_failures",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("key", LargeBinary, nullable=False),  # keyed hash of a user's name, or of a network
+    Column("at", BigInteger, nullable=False),
+)
+Index("login_failures_key", login_failures.c.key, login_failures.c.at)
+
+limit_changes = Table(  # a limit that an operator changed for a while
+    "limit_changes",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("scope", Text, nullable=False),  # relay | relay-day | domain | mailbox | mailbox-day | campaign-office
+    Column("target", Text, nullable=False),  # a relay's name, a mail domain, a lane's key, "<campaign>:<lane's key>"
+    Column("count", BigInteger, nullable=False),
+    Column("window_s", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("lifted_at", BigInteger),
+    _one_of("scope", ["relay", "relay-day", "domain", "mailbox", "mailbox-day", "campaign-office"]),
+)
+_partial_index("limit_changes_standing", limit_changes, ("scope", "target"), "lifted_at IS NULL")
+
+processes = Table(  # workers, web processes and watchdogs, as each says of itself every few seconds
+    "processes",
+    metadata,
+    Column("name", Text, primary_key=True),  # host:pid
+    Column("kind", Text, nullable=False),  # worker | express | web | watchdog
+    Column("host", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),  # the ledger's clock
+    Column("skew_us", BigInteger, nullable=False),  # its host's clock less the ledger's
+    Column("disk_free", BigInteger, nullable=False),  # bytes, where its home is
+    Column("disk_size", BigInteger, nullable=False),
+    Column("config", Text, nullable=False),  # a hash of the config that it works to
+    Column("trouble", Text, nullable=False),  # why it does not take the config that there is, or does nothing; "" else
+    Column("drain_asked_at", BigInteger),
+    Column("stopped_at", BigInteger),
+)
+
+samples = Table(  # one a minute: what the curves are drawn from
+    "samples",
+    metadata,
+    Column("at", BigInteger, primary_key=True, autoincrement=False),  # a whole minute
+    Column("due", BigInteger, nullable=False),
+    Column("oldest_due", BigInteger),  # since when the first of them is due
+    Column("body", Text, nullable=False),  # JSON: letters per state
+)
+
+tallies = Table(  # what happened, added up by every process: the counters of /metrics
+    "tallies",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("labels", Text, primary_key=True),  # canonical JSON, never of a person
+    Column("n", BigInteger, nullable=False),
+)
+
+alarms = Table(  # what the watchdog told operators
+    "alarms",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("told_at", BigInteger),  # the last time a mail about it was accepted
+    Column("told", Integer, nullable=False),  # how many there were
+    Column("cleared_at", BigInteger),
+    Column("clear_told_at", BigInteger),
+)
+_partial_index("alarms_open", alarms, ("kind", "target"), "cleared_at IS NULL", unique=True)
+
+bulk_acts = Table(  # an operator's verb over many letters, done page by page
+    "bulk_acts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("verb", Text, nullable=False),  # hold | resume | cancel | requeue | resolve-sent | resolve-queued
+    Column("filter", Text, nullable=False),  # JSON: which letters
+    Column("who", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("undoes", Id),  # the act that this one takes back
+    Column("expected", BigInteger, nullable=False),  # as the preview said
+    Column("up_to", Id, nullable=False),  # letters made later are not meant
+    Column("after", Id, nullable=False),  # letters up to this one are done
+    Column("moved", BigInteger, nullable=False),
+    Column("skipped", BigInteger, nullable=False),  # their state, or their signature's, does not allow it
+    Column("began_at", BigInteger, nullable=False),
+    Column("renewed_at", BigInteger, nullable=False),  # whoever is at it says so with every page
+    Column("ended_at", BigInteger),
+)
+_partial_index("bulk_acts_open", bulk_acts, ("id",), "ended_at IS NULL")

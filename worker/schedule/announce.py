@@ -32,16 +32,18 @@ def begin(connection: Connection, seen: Occurrence, occasion: Occasion) -> bool:
 
 
 def next_page(connection: Connection, keys: Keys, seen: Occurrence, occasion: Occasion) -> bool:
-    """Tell the next supporters, or end the announcement where there are none. Returns whether it fell to this call."""
+    """Tell the next supporters, and end the announcement with the last. Returns whether it fell to this call."""
     at_us = now_us(connection)
     terms = terms_of(connection, seen, occasion)
-    found, up_to = audience.page(connection, terms, after=seen.told_to, limit=PAGE_SIZE, told=False)
-    if up_to is None:
-        return occurrences.take(connection, seen, Step.ANNOUNCE, announced_at=at_us)
-    if not occurrences.change(connection, seen, told_to=up_to):
+    page = audience.page(connection, terms, after=seen.told_to, limit=PAGE_SIZE, told=False)
+    if page.last:
+        moved = occurrences.take(connection, seen, Step.ANNOUNCE, announced_at=at_us, told_to=page.up_to)
+    else:
+        moved = occurrences.change(connection, seen, told_to=page.up_to)
+    if not moved:
         return False
-    know = audience.know_the_text(connection, terms, [each.signature for each in found])
-    told = from_countries(keys, occasion, found)
+    know = audience.know_the_text(connection, terms, [each.signature for each in page.found])
+    told = from_countries(keys, occasion, page.found)
     for name, asked in zip(announcements_of(seen), (False, True), strict=True):
         sendout = _sendout(connection, seen, occasion, name, asked=asked)
         _tell(connection, keys, seen, sendout, [each for each in told if (each.signature not in know) is asked], at_us)

@@ -80,13 +80,15 @@ class Expansion:
         self._terms = terms_of(connection, seen, occasion, told_by=seen.begun_at - board.leads.announced_for_us)
 
     def next_page(self, connection: Connection, keys: Keys, seen: Occurrence) -> bool:
-        """Make the next supporters' letters, or end it where there are none. Returns whether it fell to this call."""
-        found, up_to = audience.page(connection, self._terms, after=seen.written_to, limit=self._page)
-        if up_to is None:
-            return occurrences.take(connection, seen, Step.EXPANDED)
-        chosen = from_countries(keys, self._occasion, found)
-        moved = occurrences.change(connection, seen, written_to=up_to, written=seen.written + len(chosen))
-        if moved:
+        """Make the next supporters' letters, and end it with the last of them. Returns whether it fell to this call."""
+        page = audience.page(connection, self._terms, after=seen.written_to, limit=self._page)
+        chosen = from_countries(keys, self._occasion, page.found)
+        mark = {"written_to": page.up_to, "written": seen.written + len(chosen)}
+        if page.last:
+            moved = occurrences.take(connection, seen, Step.EXPANDED, **mark)
+        else:
+            moved = occurrences.change(connection, seen, **mark)
+        if moved and chosen:
             rows = self._rows(keys.mac, seen.written, chosen)
             with sent_together(connection):
                 letters_write.make_due(connection, self._sendout, rows, now_us(connection))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -15,7 +16,8 @@ from worker.ledger.hot import sql
 from worker.ledger.keys import SealBroken
 from worker.ledger.restore import accept_restore
 from worker.ledger.schema import letters, signer_versions, signers
-from worker.schedule import approve, cancel, expand, tick
+from worker.ledger.transact import transact
+from worker.schedule import approve, cancel, expand, life, tick
 
 
 @contextmanager
@@ -162,3 +164,20 @@ def test_a_send_out_held_after_a_restore_is_barred(scene: Scene) -> None:
     accept_restore(scene.ledger, 1000, "anna", "the drive died")
     is_(scene.tick(), Life.HELD)
     assert str(number) in bars(scene)
+
+
+def test_people_who_go_on_signing_do_not_keep_an_expansion_from_its_end(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.sign(1, 2)
+    approve(scene.board, scene.announce().id, ORDER)
+    newcomers = iter(range(3, 9))
+
+    def then_somebody_signs(*arguments: Any) -> Any:
+        moved = transact(*arguments)
+        scene.sign(next(newcomers))
+        return moved
+
+    monkeypatch.setattr(life, "transact", then_somebody_signs)
+    is_(scene.at(START).tick(), Life.SENDING)
+    assert {each["signature_id"] for each in scene.letters()} == {1, 2}
