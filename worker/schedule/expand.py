@@ -7,6 +7,7 @@ Who is written for is settled when it begins, but for those who take their conse
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from sqlalchemy.engine import Connection
 
@@ -83,7 +84,7 @@ class Expansion:
         """Make the next supporters' letters, and end it with the last of them. Returns whether it fell to this call."""
         page = audience.page(connection, self._terms, after=seen.written_to, limit=self._page)
         chosen = from_countries(keys, self._occasion, page.found)
-        mark = {"written_to": page.up_to, "written": seen.written + len(chosen)}
+        mark: dict[str, Any] = {"written_to": page.up_to, "written": seen.written + len(chosen)}
         if page.last:
             moved = occurrences.take(connection, seen, Step.EXPANDED, **mark)
         else:
