@@ -57,6 +57,7 @@ bench: .venv/dev ## print one JSON line per benchmark
 	$(BIN)/python bench/rendering.py
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python -m bench.form
+	$(BIN)/python -m bench.sendout
 
 lock: ## pin the dependencies anew (needs uv on PATH)
 	uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q requirements/build.in -o requirements/build.txt
