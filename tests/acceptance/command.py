@@ -67,6 +67,9 @@ def well(*words: object) -> str:
 class Home:
     """A home with open hours and wide limits, and the stack on it."""
 
+    signers_at = "signers.example"
+    """The mail domain of invented people."""
+
     def __init__(self, root: Path) -> None:
         self.root = root
         well("init", root)
@@ -159,7 +162,7 @@ class Home:
             writer = csv.writer(file)
             writer.writerow(["name", "email", "country"])
             for number in range(first, first + people):
-                writer.writerow([f"Sample Signer {number}", f"signer.{number}@signers.example", "NL"])
+                writer.writerow([f"Sample Signer {number}", f"signer.{number}@{self.signers_at}", "NL"])
         self.run("import", campaign, path, "--evidence", "invented for a test", "--no-wait")
 
     def at_sink(self) -> Counter[str]:
