@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.acceptance.command import Home, a_home
+from tests.acceptance.web.night import PASSWORD, a_night
 from tests.fixtures.browser import a_browser, program
 from tests.support import until
 
@@ -44,7 +45,33 @@ def main() -> int:
         with a_browser() as browser:
             campaign(browser, home)
             own_pages(browser, home)
+            with a_night(Path(folder) / "night", people=60) as (night, base):
+                dashboard(browser, night, base)
     return 0
+
+
+def dashboard(browser: "Browser", night: Home, base: str) -> None:
+    """What operators see of a bad night."""
+    for size, suffix in ((DESK, ""), (PHONE, "-phone")):
+        with visitor(browser, night, size, base=base) as page:
+            page.goto("/ops/login")
+            page.locator("#name").fill("olga")
+            page.locator("#password").fill(PASSWORD)
+            page.locator("main form button").click()
+            page.wait_for_url("**/ops")
+            page.goto("/ops?span=day")
+            shoot(page, f"ops{suffix}")
+            if suffix:
+                continue
+            page.goto("/ops/letters?office=un-secretary-general&state=queued")
+            page.locator("tbody th a").first.click()
+            page.wait_for_url("**/ops/letters/*")
+            shoot(page, "ops-letter")
+            page.goto("/ops/act/letters-cancel?office=nato-secretary-general")
+            page.locator("input[name=expected]").evaluate("field => { field.value = '12' }")
+            page.locator("#reason").fill("the office has asked us to stop")
+            page.locator("button[value=do]").click()
+            shoot(page, "ops-act")
 
 
 def supporters(home: Home) -> None:
@@ -100,9 +127,11 @@ def own_pages(browser: "Browser", home: Home) -> None:
 
 
 @contextmanager
-def visitor(browser: "Browser", home: Home, size: dict[str, int], scheme: str = "light") -> Iterator["Page"]:
+def visitor(
+    browser: "Browser", home: Home, size: dict[str, int], scheme: str = "light", base: str = ""
+) -> Iterator["Page"]:
     """An empty page of somebody's."""
-    base = f"http://127.0.0.1:{home.port}"
+    base = base or f"http://127.0.0.1:{home.port}"
     context = browser.new_context(base_url=base, viewport=size, color_scheme=scheme, locale="en-GB")
     yield context.new_page()
     context.close()
@@ -110,7 +139,7 @@ def visitor(browser: "Browser", home: Home, size: dict[str, int], scheme: str = 
 
 def shoot(page: "Page", name: str) -> None:
     """What is seen without scrolling, as `name`.webp."""
-    page.wait_for_load_state("networkidle")
+    page.wait_for_load_state("load" if "/ops" in page.url else "networkidle")  # a live page is never idle
     session = page.context.new_cdp_session(page)
     taken = session.send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})
     picture = base64.b64decode(taken["data"])

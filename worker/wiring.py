@@ -4,22 +4,25 @@ Each function opens what its name says when it is called; nothing is opened or r
 the private server's socket under the home's `var/`, so that every verb finds the stack that `lettershop up` started.
 """
 
+import asyncio
 import contextlib
 import os
 import random
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from worker.delivery import Target, Timeouts, load_rules
 from worker.domain.campaign import Campaign
-from worker.domain.clock import Clock, SystemClock
+from worker.domain.clock import Clock, SystemClock, from_us
 from worker.domain.errors import Failed
-from worker.domain.limits import Rate
+from worker.domain.limits import Limit, Rate
 from worker.domain.office import Office
+from worker.domain.tallying import UNTOLD, Tally
 from worker.embedded.server import RedisServer
 from worker.ledger.book import Ledger
 from worker.ledger.engine import raw_connection
@@ -37,6 +40,9 @@ from worker.settings import Home, Relay, load_home
 
 if TYPE_CHECKING:
     from worker.intake import Intake
+    from worker.operations.limits_view import Gauge
+    from worker.operations.needs import Parts
+    from worker.operations.watchdog import Mailer, Watchdog
 
 SINK = "rehearsal"
 """The name of the only relay in rehearsal."""
@@ -127,6 +133,34 @@ def open_pacer(home: Home, ledger: Ledger) -> Pacer:
     return Pacer(connect(pacing_url(home)), ledger.ledger_id, SystemClock())
 
 
+def forget_windows(home: Home, ledger: Ledger) -> None:
+    """Let the pacer count from the ledger anew: for seconds nobody is granted anything. Raises Failed where it is away."""
+
+    async def forget() -> None:
+        pacer = open_pacer(home, ledger)
+        try:
+            await pacer.forget()
+        finally:
+            await pacer.aclose()
+
+    asyncio.run(forget())
+
+
+def open_gauge(home: Home, ledger: Ledger) -> "Gauge":
+    """What letters fall under in this home, with the limits that operators changed, and how much of it is used."""
+    from worker.ledger import limit_changes
+    from worker.operations.limits_view import Gauge, ask_used
+
+    plan = plan_of(home)
+    with ledger.read() as connection:
+        changed = {(each.scope, each.target): each.rate for each in limit_changes.standing(connection, ledger.now_us())}
+
+    def limits(relay: str, kind: str, lane_key: str, domain: str, campaign: str) -> tuple[Limit, ...]:
+        return limits_of(plan, plan.relay(relay), kind, lane_key, domain, campaign, changed)
+
+    return Gauge(limits, partial(ask_used, partial(open_pacer, home, ledger)))
+
+
 # -- relays ------------------------------------------------------------------------------------------------------------
 def sink_port_file(home: Home) -> Path:
     """Where the embedded sink says which port it has."""
@@ -146,6 +180,17 @@ def relay_targets(home: Home) -> dict[str, Target]:
 def live_targets(home: Home) -> dict[str, Target]:
     """The configured relays, in any mode: for the operator's own test letter."""
     return {relay.name: _target(relay) for relay in home.settings.relays}
+
+
+def alarm_targets(home: Home) -> list[Target]:
+    """Where mail to operators goes, in order: in rehearsal the sink alone, else the alarms' own relay, then the others.
+
+    Raises Failed where the embedded sink has not been started.
+    """
+    if home.settings.mode != "live":
+        return list(relay_targets(home).values())
+    own = home.settings.alarms.relay
+    return [*([_target(own)] if own else []), *live_targets(home).values()]
 
 
 def _sink_port(home: Home) -> int:
@@ -225,8 +270,50 @@ def _look_over(home: Home, ledger: Ledger, campaign: Campaign) -> list[Fault]:
     return [*found, *(Fault(f"relay {gate.key}", f"it is in trouble: {gate.reason}") for gate in shut)]
 
 
-def build_house(home: Home, ledger: Ledger, draining: Callable[[], bool]) -> House:
-    """All that the rounds of one process share. Call it on the event loop that will run them."""
+# -- the watchdog ------------------------------------------------------------------------------------------------------
+def open_watchdog(home: Home, look_s: float, environ: Mapping[str, str] | None = None) -> "Watchdog":
+    """The watchdog of a home; it opens the ledger when it looks. Raises BadInput for settings it cannot follow."""
+    from worker.operations.reload import Reloading
+    from worker.operations.watchdog import Plan, Watchdog, ask_parts
+
+    Plan.of(home.settings.alarms)
+
+    def ask(of: Home, ledger: Ledger | None) -> "Parts":
+        quotas = [(relay.name, relay.per_day) for relay in plan_of(of).relays if relay.per_day is not None]
+        pacer = None if ledger is None else partial(open_pacer, of, ledger)
+        return ask_parts(broker_url(of), pacer, quotas, of.var)
+
+    return Watchdog(
+        home=home,
+        open_ledger=partial(open_ledger, home),
+        ask=ask,
+        mailer_of=mailer_of,
+        clock=SystemClock(),
+        look_s=look_s,
+        config=Reloading(home, partial(read_home, home.root, environ)),
+        foresee=_foresee,
+    )
+
+
+def _foresee(home: Home, ledger: Ledger) -> str:
+    """Until when what waits will be done, in a sentence."""
+    from worker.operations.forecast import forecast
+
+    return str(forecast(home, ledger, open_gauge(home, ledger), from_us(ledger.now_us()))["sentence"])
+
+
+def mailer_of(home: Home) -> "Mailer | None":
+    """Who writes to the operators of a home; None where nobody is to be told."""
+    from worker.operations.watchdog import Mailer
+
+    keys, mode = home.settings.alarms, home.settings.mode
+    if not keys.to:
+        return None
+    return Mailer(mode, keys.sender or "lettershop@rehearsal.invalid", keys.to, partial(alarm_targets, home))
+
+
+def build_house(home: Home, ledger: Ledger, draining: Callable[[], bool], tally: Tally = UNTOLD) -> House:
+    """All that the rounds of one process share; `tally` counts their work. Call it on the event loop that will run them."""
     clock = SystemClock()
     url = home.settings.ledger.url
     return House(
@@ -244,4 +331,14 @@ def build_house(home: Home, ledger: Ledger, draining: Callable[[], bool]) -> Hou
         worker=f"{socket.gethostname()}:{os.getpid()}",
         random=random.random,
         draining=draining,
+        tally=tally,
     )
+
+
+def house_anew(house: House, home: Home) -> House:
+    """`house` for a home that was read again: what a process has open stays; rounds under way keep the old one.
+
+    Raises Failed and BadInput as `build_house` does.
+    """
+    relays = Connections(relay_targets(home), Timeouts())
+    return replace(house, plan=plan_of(home), relays=relays, rules=load_rules(home.rules_text))

@@ -146,16 +146,18 @@ def test_letters(cli):
 
 def test_holding_and_resuming(cli):
     cli("sign", "town-library", *PERSON, *AGREED)
-    assert cli("hold", "office", "sampleton-mayor", "--reason", "a look first") == "office sampleton-mayor is held\n"
+    assert cli("hold", "office", "sampleton-mayor", "--reason", "a look first", "--yes") == (
+        "1 letter of office sampleton-mayor waits now\noffice sampleton-mayor is held\n"
+    )
     assert "office sampleton-mayor is held since" in cli("letters", "show", 1)
-    assert "1 hold lifted" in cli("resume", "office", "sampleton-mayor", "--reason", "fine")
+    assert "1 hold lifted" in cli("resume", "office", "sampleton-mayor", "--reason", "fine", "--yes")
     assert cli("hold", "letter", 1, "--reason", "x") == "letter 1 is held\n"
     assert "held for an operator" in cli("letters", "show", 1)
     assert cli("resume", "letter", 1, "--reason", "x") == "letter 1 is queued again\n"
-    cli("hold", "everything", "--reason", "x", "--until", "2999-01-01")
+    cli("hold", "everything", "--reason", "x", "--until", "2999-01-01", "--yes")
     assert "everything is held" in cli("status")
-    cli("resume", "everything", "--reason", "x")
-    assert "past" in cli("hold", "everything", "--reason", "x", "--until", "2001-01-01", status=2)
+    cli("resume", "everything", "--reason", "x", "--yes")
+    assert "past" in cli("hold", "everything", "--reason", "x", "--until", "2001-01-01", "--yes", status=2)
     story = cli("letters", "show", 1)
     assert story.count("audit") == 2
 
@@ -169,10 +171,8 @@ def test_resolving(cli):
                            " SELECT campaign_id, sendout_id, addressee, state, 1 FROM letters")  # fmt: skip
     connection.close()
     assert cli("resolve", "sent", 1, "--reason", "the mayor has it") == "letter 1 is resolved: sent\n"
-    assert (
-        cli("resolve", "queued", "--all", "--reason", "it never came")
-        == "1 letter resolved as queued, 0 left in doubt\n"
-    )
+    said = cli("resolve", "queued", "--all", "--reason", "it never came", "--yes")
+    assert said.endswith("act 1: 1 letter resolved as not sent\n")
     assert as_json(cli("status", "--json"))["in_doubt"] == 0
     assert "cannot resolve" in cli("resolve", "sent", 2, "--reason", "x", status=3)
     assert cli("ledger", "verify").startswith("the ledger is sound")

@@ -228,7 +228,7 @@ def test_consent_needs_evidence(desk):
         (("hold", "office", "nobody", "--reason", "x"), 2, "there is no office 'nobody'"),
         (("hold", "letter", "first", "--reason", "x"), 2, "'first' is not a letter's number"),
         (("hold", "everything", "--reason", " "), 2, "a reason is needed"),
-        (("resume", "everything", "--reason", "x"), 3, "everything is not held"),
+        (("resume", "everything", "--reason", "x", "--yes"), 3, "everything is not held"),
         (("resume", "letter", "17", "--reason", "x"), 2, "there is no letter 17"),
         (("resolve", "sent", "--reason", "x"), 2, "name the letters in doubt, or say --all"),
         (("resolve", "sent", "1", "--all", "--reason", "x"), 2, "name the letters in doubt, or say --all"),
@@ -339,8 +339,8 @@ def test_a_ledger_from_a_backup(desk):
     told = json.loads(desk.well("ledger", "accept-restore", "--reason", "the disk had died", "--json"))
     assert told["in_doubt"] == 2
     assert json.loads(desk.well("status", "--json"))["in_doubt"] == 2
-    said = desk.well("resolve", "sent", "--all", "--reason", "asked both offices")
-    assert said == "2 letters resolved as sent, 0 left in doubt\n"
+    said = desk.well("resolve", "sent", "--all", "--reason", "asked both offices", "--yes")
+    assert said.endswith("act 1: 2 letters resolved as sent\n")
 
 
 def test_a_damaged_ledger(desk):

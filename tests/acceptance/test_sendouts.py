@@ -188,7 +188,7 @@ def test_killed_at_every_turn(home):
     lost = {int(name.split(".")[0]) for name in at_sink} ^ numbers_of(home)
     assert lost <= {letter["id"] for letter in doubted}, "a letter is lost"
     if doubted:
-        home.run("resolve", "sent", "--all", "--reason", "looked into the sink")
+        home.run("resolve", "sent", "--all", "--reason", "looked into the sink", "--yes")
     done = home.reached("done")
     assert (done["audience"], done["written"], done["by_state"]) == (PEOPLE, PEOPLE, {"sent": PEOPLE * len(OFFICES)})
     if not lost:

@@ -26,7 +26,7 @@ from worker.embedded.sink import sink_argv, sink_port
 from worker.ledger.keys import make_key_files
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-OURS = ("migrate", "worker", "express", "beat", "web")
+OURS = ("migrate", "worker", "express", "beat", "web", "watchdog")
 SYSTEM_PYTHON = "/usr/bin/python3"  # Debian's docker-compose brings PyYAML for it
 
 pytestmark = pytest.mark.skipif(
@@ -64,9 +64,11 @@ def test_is_well_formed():
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_the_sink_is_there_in_rehearsal_only(services):
+def test_the_sink_is_there_in_rehearsal_only_and_monitoring_where_it_is_asked_for(services):
     assert {name: service["profiles"] for name, service in services.items() if "profiles" in service} == {
-        "mailpit": ["rehearsal"]
+        "mailpit": ["rehearsal"],
+        "prometheus": ["monitoring"],
+        "grafana": ["monitoring"],
     }
 
 

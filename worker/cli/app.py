@@ -9,17 +9,25 @@ import typer
 from typer import TyperException
 
 from worker.cli import (
+    acting,
+    acts,
+    audit,
+    backup,
     checking,
     demo,
+    forecast,
     holding,
     imports,
     init,
     keys,
     letters,
+    limit,
+    limits,
     migrate,
     offices,
     preview,
     processes,
+    redirecting,
     relay,
     rules,
     say,
@@ -28,7 +36,11 @@ from worker.cli import (
     signing,
     status,
     up,
+    users,
+    watchdog,
     web,
+    why,
+    workers,
 )
 from worker.cli import importing as importing_verb
 from worker.cli import ledger as ledger_verbs
@@ -103,9 +115,14 @@ def make_app() -> typer.Typer:
         ("offices", offices.app, _LOOK),
         ("relay", relay.app, _LOOK),
         ("rules", rules.app, _LOOK),
+        ("limit", limit.app, _ACT),
+        ("workers", workers.app, _ACT),
+        ("acts", acts.app, _ACT),
         ("sendouts", sendouts.app, _ACT),
         ("signatures", signatures.app, _ACT),
         ("imports", imports.app, _ACT),
+        ("audit", audit.app, _LOOK),
+        ("users", users.app, _KEEP),
         ("ledger", ledger_verbs.app, _KEEP),
         ("keys", keys.app, _KEEP),
     ):
@@ -123,9 +140,26 @@ _VERBS: dict[str, dict[str, Any]] = {
         "withdraw": signing.withdraw,
         "erase": signing.erase,
     },
-    _LOOK: {"status": status.status},
-    _ACT: {"hold": holding.hold, "resume": holding.resume, "resolve": holding.resolve},
-    _KEEP: {"migrate": migrate.migrate, "worker": processes.worker, "beat": processes.beat, "web": web.web},
+    _LOOK: {"status": status.status, "why": why.why, "forecast": forecast.forecast, "limits": limits.limits},
+    _ACT: {
+        "hold": holding.hold,
+        "resume": holding.resume,
+        "resolve": holding.resolve,
+        **acting.VERBS,
+        "redirect": redirecting.redirect,
+        "suppress": redirecting.suppress,
+        "unsuppress": redirecting.unsuppress,
+        "undo": acting.undo,
+    },
+    _KEEP: {
+        "migrate": migrate.migrate,
+        "backup": backup.backup,
+        "restore": backup.restore,
+        "worker": processes.worker,
+        "beat": processes.beat,
+        "web": web.web,
+        "watchdog": watchdog.watchdog,
+    },
 }
 
 

@@ -26,7 +26,12 @@ def create(
     context: typer.Context,
     name: _Name,
     scope: Annotated[
-        list[str], typer.Option("--scope", help="sign, read or withdraw; may be given again.", show_default=False)
+        list[str],
+        typer.Option(
+            "--scope",
+            help="sign, read, withdraw, metrics, ops:read or ops:act; may be given again.",
+            show_default=False,
+        ),
     ],
     campaign: Annotated[
         str, typer.Option(help="The only campaign that it is good for; else all of them.", show_default=False)

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worker.cli import say
-from worker.cli.frame import JsonOption, frame_of
+from worker.cli.drawn import bar
+from worker.cli.frame import Frame, JsonOption, frame_of, who
 from worker.cli.say import Column
-from worker.domain.errors import Failed
+from worker.domain.errors import BadInput, Failed
 
 if TYPE_CHECKING:
+    from worker.ledger.book import Ledger
     from worker.operations.rebuild import Rebuilt
 
 app = typer.Typer(help="Letters one by one.")
 _WIDE = 100
+_LONGEST_LINE = 1_000
 
 
 @app.callback()
@@ -29,7 +32,17 @@ def list_(
     state: Annotated[str, typer.Option(help='Like "queued", "sent", "held", "in_doubt".', show_default=False)] = "",
     office: Annotated[str, typer.Option(help="The office's id.", show_default=False)] = "",
     campaign: Annotated[str, typer.Option(help="The campaign's slug.", show_default=False)] = "",
+    sendout: Annotated[str, typer.Option(help='Like "signing", "anniversary-2027".', show_default=False)] = "",
     signature: Annotated[int | None, typer.Option(help="The signature's number.", show_default=False)] = None,
+    older: Annotated[str, typer.Option(help='Made longer ago than "2 h".', show_default=False)] = "",
+    newer: Annotated[str, typer.Option(help='Made within the last "2 h".', show_default=False)] = "",
+    code: Annotated[str, typer.Option(help='Of the last reply: "450", "4xx", "5.1.1".', show_default=False)] = "",
+    signer: Annotated[
+        bool, typer.Option("--signer", help="Of one address, asked for or read from standard input; needs --reason.")
+    ] = False,
+    reason: Annotated[
+        str, typer.Option("--reason", "-r", help="With --signer: why; it stands in the audit.", show_default=False)
+    ] = "",
     after: Annotated[int, typer.Option(help="Begin behind this letter: the next page.")] = 0,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Letters on a page.")] = 50,
     json: JsonOption = False,
@@ -37,8 +50,22 @@ def list_(
     """List letters, a page at a time."""
     from worker.operations.letters import Filter, list_letters
 
-    wanted = Filter(state, office, campaign, signature, after)
-    with frame_of(context).ledger() as ledger:
+    if signer != bool(reason):
+        raise BadInput("--signer and --reason belong together: that somebody looked stands in the audit")
+    frame = frame_of(context)
+    with frame.ledger() as ledger:
+        wanted = Filter(
+            state,
+            office,
+            campaign,
+            signature,
+            after,
+            sendout=sendout,
+            code=code,
+            older_us=_before(ledger, older, "--older"),
+            newer_us=_before(ledger, newer, "--newer"),
+            signatures=_of_signer(frame, ledger, reason) if signer else None,
+        )
         found = list_letters(ledger, wanted, limit + 1)
     page, more = found[:limit], len(found) > limit
     following = page[-1]["id"] if more else None
@@ -73,6 +100,35 @@ def _row(letter: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
+def _before(ledger: "Ledger", length: str, name: str) -> int | None:
+    """The moment so long ago, by the ledger's clock."""
+    if not length:
+        return None
+    from datetime import timedelta
+
+    from worker.domain.duration import parse_duration
+
+    try:
+        return ledger.now_us() - parse_duration(length) // timedelta(microseconds=1)
+    except ValueError as exc:
+        raise BadInput(f"{name}: {exc}") from exc
+
+
+def _of_signer(frame: Frame, ledger: "Ledger", reason: str) -> tuple[int, ...]:
+    """The signatures of one address, which never stands on a command line."""
+    from worker.operations.letters import signatures_of
+
+    if sys.stdin.isatty():
+        text: str = typer.prompt("Address", err=True)
+    else:
+        text = sys.stdin.readline(_LONGEST_LINE).strip()
+    if not text:
+        raise BadInput("no address came on standard input")
+    with frame.intake(frame.home()) as intake:
+        key = ledger.keys.address_key(intake.canonical(text))
+    return signatures_of(ledger, key, who(), reason)
+
+
 @app.command("show")
 def show(
     context: typer.Context,
@@ -90,6 +146,7 @@ def show(
     Where it stands, why it waits, every attempt with its reply. With --eml: the message itself, rebuilt from what was
     recorded and compared with the recorded hash.
     """
+    from worker.cli.why import look
     from worker.operations.letters import show_letter
 
     home = frame_of(context).home()
@@ -97,7 +154,7 @@ def show(
         _eml(context, letter, attempt, json=json)
         return
     with frame_of(context).ledger(home) as ledger:
-        found = show_letter(ledger, home, letter)
+        found = show_letter(ledger, home, letter, look(home, ledger))
     if json:
         say.as_json(found)
     else:
@@ -142,36 +199,53 @@ def _print(found: Mapping[str, Any]) -> None:
         f"letter [bold]{found['id']}[/] is [bold]{found['state']}[/]"
         + (f" ({say.plain(found['reason'])})" if found["reason"] else "")
     )
+    say.field("why", found["why"])
     say.field("for", f"{found['office']}, in lane {found['lane']}")
     say.field("signed in", f"{found['campaign']}, signature {found['signature']}, send-out {found['sendout']}")
-    say.field("made", found["made_at"])
     for name, key in (("due", "due_at"), ("ended", "ended_at")):
         if found[key]:
             say.field(name, found[key])
     for reason in found["waits"]:
-        say.field("waits", reason["text"] + (f", until {reason['until']}" if reason["until"] else ""))
-    for attempt in found["attempts_made"]:
-        _attempt(attempt)
-    for entry in found["audit"]:
-        say.field("audit", f"{entry['at']} {entry['who']}: {entry['verb']}: {entry['reason']}")
+        until = f", until {reason['until']}" if reason["until"] else ""
+        say.field("waits", reason["text"] + until + (f" → {reason['mend']}" if reason["mend"] else ""))
+    say.line()
+    tries = {attempt["number"]: attempt for attempt in found["attempts_made"]}
+    longest = max((ms for attempt in tries.values() for ms in attempt["steps_ms"].values()), default=0.0)
+    for event in found["timeline"]:
+        attempt = tries.get(event["attempt"])
+        if attempt is not None:
+            _attempt(attempt, longest)
+        else:
+            say.styled(f"  {event['at'] or ''}  [bold]{event['what']}[/]  {say.plain(event['text'])}")
 
 
 _COLOURS = {"accept": "green", "defer": "yellow", "refuse": "red", "set_aside": "yellow", "lose": "red"}
+_BAR = 24
 
 
-def _attempt(attempt: Mapping[str, Any]) -> None:
+def _attempt(attempt: Mapping[str, Any], longest_ms: float) -> None:
     colour = _COLOURS.get(attempt["verdict"] or "", "default")
     when = attempt["ended_at"] or attempt["started_at"] or ""
     verdict = attempt["verdict"] or "no reply recorded yet"
     say.styled(
-        f"  [bold]attempt {attempt['number']}[/]  {when}  relay {say.plain(attempt['relay'])}, round {attempt['round']}"
+        f"  {when}  [bold]attempt {attempt['number']}[/]  relay {say.plain(attempt['relay'])}, round {attempt['round']}"
         f"  [{colour}]{verdict}[/]"
     )
     if attempt["verdict"]:
         reply = " ".join(filter(None, (str(attempt["code"] or ""), attempt["enhanced"], attempt["text"])))
         say.field(f"at {attempt['stage']}", reply or "(the relay said nothing)")
         say.field("read by", f"rule {attempt['rule']}, scope {attempt['scope']}")
-    if attempt["steps_ms"]:
-        say.field("took", ", ".join(f"{step} {ms:g} ms" for step, ms in attempt["steps_ms"].items()))
+    _steps(attempt["steps_ms"], longest_ms)
     if attempt["hash"]:
         say.field("hash", attempt["hash"])
+
+
+def _steps(steps_ms: Mapping[str, float], longest_ms: float) -> None:
+    """How long each step of the dialogue took; on a terminal each with a bar, as long as its share of the longest."""
+    if not say.on_terminal():
+        if steps_ms:
+            say.field("took", ", ".join(f"{step} {ms:g} ms" for step, ms in steps_ms.items()))
+        return
+    for step, ms in steps_ms.items():
+        drawn = bar(ms / longest_ms if longest_ms else 0.0, _BAR)
+        say.styled(f"    [dim]{step:<9}[/] {ms:>9,.1f} ms  [cyan]{drawn}[/]")

@@ -152,7 +152,7 @@ def _carry_out(context: typer.Context, make: Callable[[_Entries], Sequence["Entr
         say.line("the register says so already; nothing was changed")
         return
     with frame.ledger(home) as ledger:
-        _show(proposal, proposal.unsent(ledger))
+        show_proposal(proposal, proposal.unsent(ledger))
         _ask(yes=yes)
         with counting("letters suppressed") as told:
             done = take(proposal, ledger, by, told)
@@ -168,7 +168,8 @@ def _ask(*, yes: bool) -> None:
     typer.confirm("Change the register?", abort=True, err=True)
 
 
-def _show(proposal: "Proposal", unsent: Mapping[str, int]) -> None:
+def show_proposal(proposal: "Proposal", unsent: Mapping[str, int]) -> None:
+    """What becomes of each office, with sample letters."""
     for change in proposal.changes:
         say.styled(f"office [bold]{say.plain(change.office)}[/] {_what(change)}")
         for key in change.keys if change.before else ():

@@ -29,7 +29,7 @@ _READY = b" ready."  # Celery's last word before it begins
 
 
 class Stack:
-    """A running stack: a context manager that starts everything and stops it again; without `web` nobody can sign.
+    """A running stack: a context manager that starts everything and stops it again; without `web` nobody signs or watches.
 
     Raises RefusedByState where another stack is up on the home, or where its ledger may not be used; Failed where a
     part does not come up; StopAsked where a signal came meanwhile.
@@ -72,6 +72,7 @@ class Stack:
         with open_ledger(self._home) as ledger:
             witness.refuse_behind(ledger, witness.read(self._home.var / "witness.json", ledger.ledger_id))
         refuse_unfit(self._home)
+        refuse_unwatched(self._home)
         if self._web:
             _refuse_taken(self._home)
 
@@ -87,15 +88,27 @@ def refuse_unfit(home: "Home") -> None:
         raise RefusedByState(f"live mode is refused; run `lettershop check --live`. First: {report.errors[0]}")
 
 
+def refuse_unwatched(home: "Home") -> None:
+    """Raises BadInput where the watchdog cannot follow `[alarms]`: it would be started again for ever."""
+    from worker.operations.watchdog import Plan
+
+    Plan.of(home.settings.alarms)
+
+
 def _refuse_taken(home: "Home") -> None:
     """Raises Failed where somebody else has the port of the pages: a part that cannot start would be tried for ever."""
+    from worker.web.ops.place import own_address
     from worker.web.serve import listen
 
     listen(home.settings.web.host, home.settings.web.port).close()
+    if (own := own_address(home)) is not None:
+        listen(*own).close()
 
 
 def parts_of(home: "Home", *, web: bool = True) -> list[Part]:
     """The home's parts in the order of their start. Raises Failed where no Redis server is installed."""
+    from worker.web.ops.place import own_address
+
     settings = home.settings
     parts = []
     if "embedded" in (settings.broker.url, settings.pacing.url):
@@ -116,15 +129,18 @@ def parts_of(home: "Home", *, web: bool = True) -> list[Part]:
         )
     )
     if web:
-        parts.append(_web_part(home))
+        parts.append(_web_part(home, "web"))
+        if own_address(home) is not None:
+            parts.append(_web_part(home, "ops", "--only", "ops"))
+        parts.append(Part("watchdog", _verb(home, "watchdog"), tier=1))
     return parts
 
 
-def _web_part(home: "Home") -> Part:
+def _web_part(home: "Home", name: str, *words: str) -> Part:
     from worker.web.serve import READY
 
-    said = _said(home.var / "log" / "web.log", READY.encode())
-    return Part("web", _verb(home, "web"), ready=said, ready_within=WEB_READY_S, stop_within=WEB_STOP_S, tier=1)
+    said = _said(home.var / "log" / f"{name}.log", READY.encode())
+    return Part(name, _verb(home, "web", *words), ready=said, ready_within=WEB_READY_S, stop_within=WEB_STOP_S, tier=1)
 
 
 def _verb(home: "Home", *words: str) -> list[str]:

@@ -4,11 +4,13 @@ import gc
 import logging
 import signal
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery
 from celery.signals import worker_shutting_down
 
+from worker import logs
 from worker.dispatch.doorbell import EXPRESS, FOLD, PLAN, RESCUE, ROUND, ROUNDS, STAGE, ask_for_round, make_app
 from worker.dispatch.engine import Engine
 from worker.domain.errors import RefusedByState
@@ -26,11 +28,20 @@ def run_worker(home: Home, *, express: bool = False) -> int:
     Raises RefusedByState, Failed or BadInput where the home is not ready. Rounds under way end in order.
     """
     _refuse_unready(home)
+    logs.set_up_celery(home.settings.log.format, "express" if express else "worker")
     ledger = open_ledger(home)
     app = make_app(home)
     kinds: tuple[Kind, ...] = ("signers",) if express else ("signers", "office")
+    queues = [EXPRESS] if express else [EXPRESS, ROUNDS]
     sync_register(ledger, home.offices)
-    engine = Engine(home, ledger, kinds, lambda signers: ask_for_round(app, express=signers))
+    engine = Engine(
+        home,
+        ledger,
+        kinds,
+        lambda signers: ask_for_round(app, express=signers),
+        listen=lambda on: _listen(worker, queues, on=on),
+    )
+    worker: Any = None
     engine.start()
     _register(app, engine)
 
@@ -42,7 +53,7 @@ def run_worker(home: Home, *, express: bool = False) -> int:
     try:
         worker = app.Worker(
             hostname=f"{'express' if express else 'worker'}@{socket.gethostname()}",
-            queues=[EXPRESS] if express else [EXPRESS, ROUNDS],
+            queues=queues,
             pool="threads",
             concurrency=workers.express_connections if express else workers.connections,
             loglevel=logging.INFO,
@@ -61,6 +72,7 @@ def run_worker(home: Home, *, express: bool = False) -> int:
 
 def run_beat(home: Home) -> int:
     """Run beat until it is told to stop. It keeps nothing: the workers tick by themselves too, and any number may run."""
+    logs.set_up_celery(home.settings.log.format, "beat")
     app = make_app(home)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     beat = app.Beat(scheduler_cls="celery.beat:Scheduler", max_interval=5, loglevel=logging.INFO, quiet=True)
@@ -75,6 +87,18 @@ def _register(app: Celery, engine: Engine) -> None:
     app.task(engine.rescue, name=RESCUE, typing=True)
     app.task(engine.fold, name=FOLD, typing=True)
     app.task(engine.plan, name=PLAN, typing=True)
+
+
+def _listen(worker: Any, queues: Sequence[str], *, on: bool) -> None:
+    """Take messages, or take none: a drained process must not swallow the rings that others wait for.
+
+    A connection that Celery opens anew later keeps to it. Done by Celery's own thread, soon.
+    """
+    consumer = getattr(worker, "consumer", None)
+    if consumer is not None:
+        change = consumer.add_task_queue if on else consumer.cancel_task_queue
+        for queue in queues:
+            consumer.call_soon(change, queue)
 
 
 def _refuse_unready(home: Home) -> None:

@@ -4,23 +4,33 @@ When an office's mailbox changes, its letters change lanes. When it asked not to
 suppressed: also such as were made by a process that had read the register before it did.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+
+from sqlalchemy.engine import Connection
 
 from worker.domain.office import Office
 from worker.intake.ground import lane_of
 from worker.ledger import audit, letters_write, suppression
 from worker.ledger.book import Ledger
 from worker.ledger.sql import now_us
+from worker.ledger.transact import transact
 
-_PAGE = 500  # letters moved in one transaction: some milliseconds
+_PAGE = 250  # letters moved in one transaction: some milliseconds
 
 
-def sync_register(ledger: Ledger, offices: Mapping[str, Office], *, who: str = "lettershop") -> int:
+def sync_register(
+    ledger: Ledger,
+    offices: Mapping[str, Office],
+    *,
+    who: str = "lettershop",
+    progress: Callable[[int], None] | None = None,
+) -> int:
     """Move queued letters to the lanes of their offices' mailboxes as configured now. Returns how many moved.
 
     Run it at every start; a second run finds nothing to do. Letters that a round has claimed stay with it and are
     found by the next run if they come back. Letters of offices that are no longer configured stay where they are.
-    Letters that wait for an office that takes none are suppressed first.
+    Letters that wait for an office that takes none are suppressed first. `progress` is told how many have moved so far.
     """
     _suppress(ledger, offices, who)
     with ledger.write() as connection:
@@ -32,7 +42,10 @@ def sync_register(ledger: Ledger, offices: Mapping[str, Office], *, who: str = "
         with ledger.read() as connection:
             astray = [a for a in letters_write.addressees_in(connection, lane) if wanted.get(a, lane) != lane]
         for addressee in astray:
-            moved += _move(ledger, addressee, lane, wanted[addressee], who)
+            for page in _move(ledger, addressee, lane, wanted[addressee], who):
+                moved += page
+                if progress is not None:
+                    progress(moved)
     return moved
 
 
@@ -45,15 +58,16 @@ def _suppress(ledger: Ledger, offices: Mapping[str, Office], who: str) -> None:
                 pass
 
 
-def _move(ledger: Ledger, addressee: str, from_lane: int, to_lane: int, who: str) -> int:
-    moved, page = 0, _PAGE
+def _move(ledger: Ledger, addressee: str, from_lane: int, to_lane: int, who: str) -> Iterator[int]:
+    move = partial(_move_page, addressee=addressee, from_lane=from_lane, to_lane=to_lane, who=who)
+    page = _PAGE
     while page == _PAGE:
-        with ledger.write() as connection:
-            page = letters_write.move_lane(connection, addressee, from_lane, to_lane, _PAGE)
-            moved += page
-            if page:
-                details = {"from_lane": from_lane, "to_lane": to_lane, "letters": page}
-                audit.append(
-                    connection, now_us(connection), who, "move", f"office {addressee}", "its mailbox changed", details
-                )
+        yield (page := transact(ledger, move))
+
+
+def _move_page(connection: Connection, addressee: str, from_lane: int, to_lane: int, who: str) -> int:
+    moved = letters_write.move_lane(connection, addressee, from_lane, to_lane, _PAGE)
+    if moved:
+        details = {"from_lane": from_lane, "to_lane": to_lane, "letters": moved}
+        audit.append(connection, now_us(connection), who, "move", f"office {addressee}", "its mailbox changed", details)
     return moved

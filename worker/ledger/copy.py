@@ -59,6 +59,25 @@ class Copied:
     checksum: str
 
 
+@dataclass(slots=True)
+class Sum:
+    """The number of rows, and the sum of their hashes: no order is needed, for the two databases sort text unlike."""
+
+    rows: int = 0
+    total: int = 0
+
+    def add(self, rows: Rows) -> None:
+        """Count a page of rows."""
+        self.rows += len(rows)
+        self.total += sum(
+            int.from_bytes(hashlib.blake2b(repr(row).encode(), digest_size=16).digest(), "big") for row in rows
+        )
+
+    def of(self, table: sa.Table) -> Copied:
+        """What was added up, as that of `table`."""
+        return Copied(table.name, self.rows, f"{self.total % 2**128:032x}")
+
+
 def copy(
     source_url: str,
     target_url: str,
@@ -137,18 +156,18 @@ def _copy_table(
 ) -> None:
     with target.connect() as connection:
         stored = connection.execute(sa.select(_place.c.after).where(_place.c.table_name == table.name)).scalar()
-    after = _decode(stored) if stored else None
-    while rows := _page(source, table, after):
-        after = _key(table, rows[-1])
+    for rows in pages(source, table, _rows_of(table), _decode(stored) if stored else None):
         with target.begin() as connection:
-            _insert(connection, table, rows)
-            place = {"table_name": table.name, "ledger_id": ledger_id, "after": _encode(after)}
+            insert(connection, table, rows)
+            after = _encode(_key(table, rows[-1]))
+            place = {"table_name": table.name, "ledger_id": ledger_id, "after": after}
             statement = sql.insert(connection, _place).values(place)
             connection.execute(statement.on_conflict_do_update(index_elements=["table_name"], set_=place))
         progress(table.name, len(rows))
 
 
-def _insert(connection: Connection, table: sa.Table, rows: Rows) -> None:
+def insert(connection: Connection, table: sa.Table, rows: Rows) -> None:
+    """Insert whole rows. Raises Failed, naming the place, where the database cannot hold one."""
     try:
         if connection.dialect.name == "sqlite":
             insert_rows(connection, table, table.c.keys(), rows)
@@ -171,13 +190,22 @@ def _insert_postgresql(connection: Connection, table: sa.Table, rows: Rows) -> N
             stream.write_row(row)
 
 
-def _page(connection: Connection, table: sa.Table, after: tuple[Any, ...] | None) -> Rows:
+def pages(
+    connection: Connection, table: sa.Table, query: sa.Select[Any] | None = None, after: tuple[Any, ...] | None = None
+) -> Iterator[Rows]:
+    """The rows of `table`, or those that `query` leaves of it, by primary key, page by page, from `after` on."""
     key = list(table.primary_key)
-    query = _rows_of(table).order_by(*key).limit(PAGE)
-    if after is not None:
-        places = [sa.literal(value, column.type) for value, column in zip(after, key, strict=True)]
-        query = query.where(sa.tuple_(*key) > sa.tuple_(*places))
-    return [tuple(row) for row in connection.execute(query)]
+    ordered = (sa.select(table) if query is None else query).order_by(*key).limit(PAGE)
+    while True:
+        page = ordered
+        if after is not None:
+            places = [sa.literal(value, column.type) for value, column in zip(after, key, strict=True)]
+            page = ordered.where(sa.tuple_(*key) > sa.tuple_(*places))
+        rows = [tuple(row) for row in connection.execute(page)]
+        if not rows:
+            return
+        yield rows
+        after = _key(table, rows[-1])
 
 
 def _key(table: sa.Table, row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -205,25 +233,30 @@ def _compare(source: Connection, target: Engine) -> list[Copied]:
 
 
 def _sum(connection: Connection, table: sa.Table) -> Copied:
-    """The number of rows, and the sum of their hashes: no order is needed, for the two databases sort text unlike."""
-    total, n, after = 0, 0, None
-    while rows := _page(connection, table, after):
-        after = _key(table, rows[-1])
-        n += len(rows)
-        total += sum(
-            int.from_bytes(hashlib.blake2b(repr(row).encode(), digest_size=16).digest(), "big") for row in rows
-        )
-    return Copied(table.name, n, f"{total % 2**128:032x}")
+    return sum_up(connection, table, _rows_of(table))
+
+
+def sum_up(connection: Connection, table: sa.Table, query: sa.Select[Any] | None = None) -> Copied:
+    """Read a table once, for its number of rows and its checksum."""
+    found = Sum()
+    for rows in pages(connection, table, query):
+        found.add(rows)
+    return found.of(table)
 
 
 def _finish(source: Engine, target: Engine) -> None:
     """Set the numbering behind the rows, take the scaffold away, and stamp the target: now it is a ledger."""
     with source.connect() as old, target.begin() as new:
-        for table in TABLES:
-            if "id" in table.c:
-                sql.raise_sequence(new, table.name, sql.last_id(old, table))
+        raise_sequences(old, new)
         _place.drop(new)
         new.execute(meta.insert(), [dict(row) for row in old.execute(sa.select(meta)).mappings()])
+
+
+def raise_sequences(old: Connection, new: Connection) -> None:
+    """Let `new` number its rows behind those of `old`."""
+    for table in TABLES:
+        if "id" in table.c:
+            sql.raise_sequence(new, table.name, sql.last_id(old, table))
 
 
 def _encode(key: tuple[Any, ...]) -> str:

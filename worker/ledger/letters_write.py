@@ -271,11 +271,14 @@ def addressees_in(connection: Connection, lane_id: int) -> Sequence[str]:
 
 
 def move_lane(connection: Connection, addressee: str, from_lane: int, to_lane: int, limit: int) -> int:
-    """Move up to `limit` queued letters of an office to another lane. Returns how many were moved."""
+    """Move up to `limit` queued letters of an office to another lane. Returns how many were moved.
+
+    They are taken in the order of the index of what is due, so that no page sorts those that are left.
+    """
     page = (
         sa.select(letters.c.id)
         .where(letters.c.lane_id == from_lane, _is_queued(), letters.c.addressee == addressee)
-        .order_by(letters.c.id)
+        .order_by(letters.c.campaign_id, letters.c.rank, letters.c.due_at, letters.c.id)
         .limit(limit)
         .with_for_update()
     )

@@ -521,6 +521,8 @@ alarms = Table(  # what the watchdog told operators
     Column("target", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("since", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),  # when a watchdog last found it so
+    Column("telling_until", BigInteger),  # one is writing the mail about it, and has until then
     Column("told_at", BigInteger),  # the last time a mail about it was accepted
     Column("told", Integer, nullable=False),  # how many there were
     Column("cleared_at", BigInteger),
@@ -542,8 +544,10 @@ bulk_acts = Table(  # an operator's verb over many letters, done page by page
     Column("after", Id, nullable=False),  # letters up to this one are done
     Column("moved", BigInteger, nullable=False),
     Column("skipped", BigInteger, nullable=False),  # their state, or their signature's, does not allow it
+    Column("why_skipped", Text, nullable=False, server_default="{}"),  # JSON: how many for which reason
     Column("began_at", BigInteger, nullable=False),
     Column("renewed_at", BigInteger, nullable=False),  # whoever is at it says so with every page
     Column("ended_at", BigInteger),
+    Column("ended_by", Text, nullable=False, server_default=""),  # who stopped it; "" where it came to its end
 )
 _partial_index("bulk_acts_open", bulk_acts, ("id",), "ended_at IS NULL")

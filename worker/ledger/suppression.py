@@ -85,6 +85,12 @@ def stop(connection: Connection, at_us: int, office: str, *, reason: str, who: s
     holds.place(connection, at_us, "office", office, reason=f"{_HELD_FOR}{reason}", who=who)
 
 
+def declining(connection: Connection, at_us: int) -> set[str]:
+    """The offices that are held because they asked not to be written to."""
+    standing = holds.standing(connection, at_us, "office")
+    return {hold.target for hold in standing if hold.reason.startswith(_HELD_FOR)}
+
+
 def let(connection: Connection, at_us: int, office: str) -> int:
     """Lift what `stop` placed on the office, and no other hold. Returns how many holds that were."""
     table = hold_rows

@@ -22,9 +22,11 @@ from worker.ledger.transact import transact
 from worker.operations.barriers import iso
 from worker.operations.holds import checked_reason
 
-Scope = Literal["sign", "read", "withdraw"]
+Scope = Literal["sign", "read", "withdraw", "metrics", "ops:read", "ops:act"]
 SCOPES: tuple[str, ...] = get_args(Scope)
-"""sign: create signatures, also ones confirmed elsewhere; read: a signature's state; withdraw: end a signature."""
+"""sign: create signatures, also ones confirmed elsewhere; read: a signature's state; withdraw: end a signature; metrics:
+the numbers for a monitoring system, of all campaigns; ops:read: what a viewer sees under /ops; ops:act: what an operator
+does there. The last two are for all campaigns."""
 
 OVERLAP = timedelta(hours=24)
 LONGEST_OVERLAP = timedelta(days=90)
@@ -58,6 +60,9 @@ def create(
     chosen = _scopes(scopes)
     if campaign and campaign not in campaigns:
         raise BadInput(f"there is no campaign {campaign!r}; there are: {', '.join(sorted(campaigns)) or 'none'}")
+
+    if campaign and (whole := [scope for scope in chosen if scope.startswith("ops:")]):
+        raise BadInput(f"the scope {whole[0]} is for all campaigns: leave the campaign out")
 
     def work(connection: Connection) -> Fresh:
         if api_keys.current(connection, name) is not None:

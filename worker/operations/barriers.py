@@ -24,26 +24,30 @@ SINK = "rehearsal"
 
 _GATES = {
     "lane": "a break after trouble with its mailbox",
-    "lane-pace": "a limit is used up",
     "domain": "a break after trouble with its mail domain",
-    "domain-pace": "a limit is used up",
-    "campaign-lane": "a limit is used up",
     "relay": "a break after trouble with the relay",
-    "relay-pace": "a limit is used up",
 }
+
+_MENDED = ("lane", "relay")
+"""Troubles that an operator may end before their time, once the cause is mended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One thing in the way. `kind` is hold, gate, hours or register; `until` is None where only somebody can end it."""
+    """One thing in the way. `kind` is hold, gate, hours or register; `until` is None where only somebody can end it.
+
+    `mend` is the one verb that mends it, "" where it mends itself. `about` names the hold or gate that it is.
+    """
 
     kind: str
     text: str
     until: datetime | None = None
+    mend: str = ""
+    about: tuple[str, str] = ("", "")
 
     def body(self) -> dict[str, str | None]:
         """The JSON form."""
-        return {"kind": self.kind, "text": self.text, "until": iso(self.until)}
+        return {"kind": self.kind, "text": self.text, "until": iso(self.until), "mend": self.mend}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +67,17 @@ class Barriers:
         for hold in self.holds:
             if (hold.scope, hold.target) == (scope, target):
                 until = from_us(hold.until_us) if hold.until_us else None
-                yield Reason("hold", hold_sentence(hold), until)
+                mend = " ".join(filter(None, ("lettershop resume", scope, target)))
+                yield Reason("hold", hold_sentence(hold), until, mend, (scope, target))
 
     def shut(self, kind: str, key: str) -> Iterator[Reason]:
         """The gate of this name, where it is shut."""
         gate = self.gates.get((kind, key))
         if gate is not None:
             opens = from_us(gate.opens_at_us)
-            yield Reason("gate", f"{_GATES.get(kind, kind)}: {gate.reason}", opens)
+            mend = f"lettershop resume {kind} {key}" if kind in _MENDED else ""
+            text = f"{_GATES[kind]}: {gate.reason}" if kind in _GATES else gate.reason  # a used-up limit says so itself
+            yield Reason("gate", text, opens, mend, (kind, key))
 
 
 def read_barriers(connection: Connection, at_us: int) -> Barriers:

@@ -13,10 +13,11 @@ from sqlalchemy.engine import Connection
 
 from worker.domain.clock import from_us
 from worker.domain.errors import BadInput, RefusedByState
-from worker.ledger import audit, gates, holds
+from worker.domain.states import State
+from worker.ledger import audit, counts, gates, holds
 from worker.ledger.book import Ledger
 from worker.ledger.holds import Scope
-from worker.ledger.schema import lanes
+from worker.ledger.schema import campaigns, lanes, letters
 from worker.operations.barriers import clock, relay_names
 from worker.settings import Home
 
@@ -53,6 +54,35 @@ class Resumed:
 
     lifted: int
     opened: tuple[str, ...]
+
+
+def waiting(ledger: Ledger, home: Home, scope: Scope, target: str) -> int:
+    """How many letters a hold on the target would keep waiting now: those queued, and those in a round's hands.
+
+    A relay's are all there are: any of them may take its way. Raises BadInput for an unknown target.
+    """
+    known = _known(ledger, home, scope, target)
+    with ledger.read() as connection:
+        if scope == "lane":
+            return _waiting_in(connection, known)
+        campaign = None
+        if scope == "campaign":
+            found = connection.execute(sa.select(campaigns.c.id).where(campaigns.c.slug == known)).scalar()
+            campaign = found or 0
+        cells = counts.read(connection, campaign)
+    office = known if scope == "office" else ""
+    return sum(n for cell, n in cells.items() if cell.state in _WAITING and office in {"", cell.addressee})
+
+
+_WAITING = (State.QUEUED, State.CLAIMED)
+
+
+def _waiting_in(connection: Connection, lane: str) -> int:
+    number = connection.execute(sa.select(lanes.c.id).where(lanes.c.key == lane)).scalar_one()
+    query = sa.select(sa.func.count()).select_from(letters).where(letters.c.lane_id == number)
+    queued = query.where(letters.c.state == sa.literal_column("'queued'"))  # as the words of the index
+    claimed = query.where(letters.c.state == State.CLAIMED, letters.c.claim.is_not(None))
+    return sum(connection.execute(each).scalar_one() for each in (queued, claimed))
 
 
 def hold(ledger: Ledger, home: Home, order: Order, until_us: int | None = None) -> int:
@@ -120,6 +150,8 @@ def _known(ledger: Ledger, home: Home, scope: Scope, target: str) -> str:
         return ""
     if scope == "lane":
         return _lane(ledger, target)
+    if scope == "sendout":
+        raise BadInput("a yearly send-out is held and resumed by `lettershop sendouts hold` and `sendouts resume`")
     known = {
         "office": sorted(home.offices),
         "campaign": sorted(home.campaigns),

@@ -1,9 +1,12 @@
 """Letters, one by one: a list that filters and pages, and one letter's whole story.
 
-Nothing here opens a signer's data. What a relay said was masked when it was read.
+Nothing here opens a signer's data. What a relay said was masked when it was read. A signer is found by the keyed hash of
+their exact address alone, and the look stands in the audit.
 """
 
 import json
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,62 +18,160 @@ from worker.domain.errors import BadInput
 from worker.domain.states import WAITING, State
 from worker.ledger import audit
 from worker.ledger.book import Ledger
-from worker.ledger.schema import attempts, campaigns, lanes, letters, rounds, sendouts
-from worker.operations.barriers import Reason, clock, iso, read_barriers, why_lane, why_office
+from worker.ledger.schema import attempts, campaigns, lanes, letters, rounds, sendouts, signatures, signers
+from worker.ledger.sql import now_us
+from worker.ledger.transact import transact
+from worker.operations.barriers import iso, read_barriers
+from worker.operations.holds import checked_reason
+from worker.operations.reasons import letter_row, why_waiting
+from worker.operations.status import Seen
+from worker.operations.why import why_letter
 from worker.settings import Home
 
 PAGE = 50
 LONGEST_PAGE = 1_000
 _MILLISECOND_US = 1_000
+_CODE = re.compile(r"[245](?:\d\d|xx)", re.ASCII)
+_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)
+_MOST_SIGNATURES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which letters; "" means any. `after` is the id that the page begins behind."""
+    """Which letters; "" and None mean any. `after` is the id that the page begins behind.
+
+    `code` is that of the last attempt's reply: "450", "4xx", or an enhanced one like "5.1.1". Letters are older than
+    `older_us`, and newer than `newer_us`, the moments (microseconds) before and after which they were made.
+    """
 
     state: str = ""
     office: str = ""
     campaign: str = ""
     signature: int | None = None
     after: int = 0
+    sendout: str = ""
+    code: str = ""
+    older_us: int | None = None
+    newer_us: int | None = None
+    signatures: tuple[int, ...] | None = None  # those of one signer, as `signatures_of` found them
 
 
 def list_letters(ledger: Ledger, wanted: Filter, limit: int = PAGE) -> list[dict[str, Any]]:
-    """Up to `limit` letters in the order they were made. Raises BadInput for a state that does not exist."""
-    if wanted.state and wanted.state not in {state.value for state in State}:
-        raise BadInput(f"{wanted.state!r} is no state of a letter; there are: {', '.join(sorted(State))}")
+    """Up to `limit` letters in the order they were made. Raises BadInput for a state or a code that cannot be."""
     query = _letters().where(letters.c.id > wanted.after).order_by(letters.c.id).limit(min(limit, LONGEST_PAGE))
-    if wanted.state:  # as a literal: SQLite uses a partial index only where it reads the same words
-        query = query.where(letters.c.state == sa.literal_column(f"'{wanted.state}'"))
-    if wanted.office:
-        query = query.where(letters.c.addressee == wanted.office)
-    if wanted.campaign:
-        query = query.where(campaigns.c.slug == wanted.campaign)
-    if wanted.signature is not None:
-        query = query.where(letters.c.signature_id == wanted.signature)
+    for condition in _conditions(wanted):
+        query = query.where(condition)
     with ledger.read() as connection:
         return [_body(row) for row in connection.execute(query).mappings()]
 
 
-def show_letter(ledger: Ledger, home: Home, letter: int) -> dict[str, Any]:
-    """A letter's story: where it stands, why it waits, each attempt with its reply and steps, what operators did.
+def _conditions(wanted: Filter) -> Iterator[sa.ColumnElement[bool]]:
+    if wanted.state:
+        if wanted.state not in {state.value for state in State}:
+            raise BadInput(f"{wanted.state!r} is no state of a letter; there are: {', '.join(sorted(State))}")
+        # as a literal: SQLite uses a partial index only where it reads the same words
+        yield letters.c.state == sa.literal_column(f"'{wanted.state}'")
+    for value, column in (
+        (wanted.office, letters.c.addressee),
+        (wanted.campaign, campaigns.c.slug),
+        (wanted.sendout, sendouts.c.name),
+        (wanted.signature, letters.c.signature_id),
+    ):
+        if value not in {"", None}:
+            yield column == value
+    if wanted.signatures is not None:
+        yield letters.c.signature_id.in_(wanted.signatures)
+    if wanted.older_us is not None:
+        yield letters.c.made_at < wanted.older_us
+    if wanted.newer_us is not None:
+        yield letters.c.made_at > wanted.newer_us
+    if wanted.code:
+        yield _replied(wanted.code)
 
-    Raises BadInput where there is no such letter.
+
+def _replied(code: str) -> sa.ColumnElement[bool]:
+    """Whether the last attempt's reply had this code."""
+    said: sa.ColumnElement[bool]
+    if _ENHANCED.fullmatch(code):
+        said = attempts.c.enhanced == code
+    elif not _CODE.fullmatch(code):
+        raise BadInput(f'{code!r} is no reply code; write one like "450", "4xx" or "5.1.1"')
+    elif code.endswith("xx"):
+        said = attempts.c.code.between(int(code[0]) * 100, int(code[0]) * 100 + 99)
+    else:
+        said = attempts.c.code == int(code)
+    last = (attempts.c.letter_id == letters.c.id) & (attempts.c.number == letters.c.attempts)
+    return sa.exists().where(last & said).correlate(letters)
+
+
+def signatures_of(ledger: Ledger, address_key: bytes, who: str, reason: str) -> tuple[int, ...]:
+    """The signatures of the signer of this address, for `Filter.signatures`; () where there is none.
+
+    `address_key` is the keyed hash of the canonical address. That somebody looked stands in the audit, which names the
+    signer by number. Raises BadInput for a reason that is none.
     """
+    checked_reason(reason)
+
+    def work(connection: Connection) -> tuple[int, ...]:
+        signer = connection.execute(sa.select(signers.c.id).where(signers.c.address_key == address_key)).scalar()
+        target = "nobody" if signer is None else f"signer {signer}"
+        audit.append(connection, now_us(connection), who, "look-up", target, reason)
+        mine = sa.select(signatures.c.id).where(signatures.c.signer_id == signer).order_by(signatures.c.id)
+        return tuple(connection.execute(mine.limit(_MOST_SIGNATURES)).scalars()) if signer is not None else ()
+
+    return transact(ledger, work)
+
+
+def show_letter(ledger: Ledger, home: Home, letter: int, seen: Seen | None = None) -> dict[str, Any]:
+    """A letter's story: where it stands and why, each attempt with its reply and steps, what operators did, as one timeline.
+
+    `why` is `why_letter`'s sentence, `waits` what keeps it besides what keeps the whole installation. `seen` tells of pacing
+    and limits. Raises BadInput where there is no such letter.
+    """
+    sentence = why_letter(ledger, home, letter, seen).sentence
     with ledger.read() as connection:
-        row = connection.execute(_letters().where(letters.c.id == letter)).mappings().first()
-        if row is None:
-            raise BadInput(f"there is no letter {letter}; `lettershop letters list` shows those there are")
-        at_us = ledger.now_us()
+        row = connection.execute(_letters().where(letters.c.id == letter)).mappings().one()
+        tries = [_attempt(each) for each in _attempts(connection, letter)]
+        acts = [
+            {"at": iso(from_us(each.at_us)), "who": each.who, "verb": each.verb, "reason": each.reason}
+            for each in reversed(audit.latest(connection, 100, f"letter {letter}"))
+        ]
+        body = _body(row)
         return {
-            **_body(row),
-            "waits": [reason.body() for reason in _why(connection, home, row, at_us)],
-            "attempts_made": [_attempt(each) for each in _attempts(connection, letter)],
-            "audit": [
-                {"at": iso(from_us(each.at_us)), "who": each.who, "verb": each.verb, "reason": each.reason}
-                for each in reversed(audit.latest(connection, 100, f"letter {letter}"))
-            ],
+            **body,
+            "why": sentence,
+            "waits": _waits(connection, home, letter, ledger.now_us()),
+            "attempts_made": tries,
+            "audit": acts,
+            "timeline": _timeline(body, tries, acts),
         }
+
+
+def _waits(connection: Connection, home: Home, letter: int, at_us: int) -> list[dict[str, Any]]:
+    row = letter_row(connection, letter)
+    if row is None or State(row["state"]) not in WAITING:
+        return []
+    return [reason.body() for reason in why_waiting(connection, home, row, read_barriers(connection, at_us))]
+
+
+def _timeline(
+    body: dict[str, Any], tries: Sequence[dict[str, Any]], acts: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """What happened to the letter, in order: {"at", "what", "text"}; `what` is made, attempt, audit or ended."""
+    events = [{"at": body["made_at"], "what": "made", "text": f"made for send-out {body['sendout']}", "attempt": None}]
+    for each in tries:
+        said = " ".join(filter(None, (str(each["code"] or ""), each["enhanced"], each["text"]))) or "no reply recorded"
+        text = f"attempt {each['number']} over relay {each['relay']}: {each['verdict'] or 'not ended'}: {said}"
+        at = each["ended_at"] or each["started_at"]
+        events.append({"at": at, "what": "attempt", "text": text, "attempt": each["number"]})
+    for act in acts:
+        text = f"{act['who']}: {act['verb']}: {act['reason']}"
+        events.append({"at": act["at"], "what": "audit", "text": text, "attempt": None})
+    if body["ended_at"]:
+        text = body["state"] + (f" ({body['reason']})" if body["reason"] else "")
+        events.append({"at": body["ended_at"], "what": "ended", "text": text, "attempt": None})
+    order = {"made": 0, "attempt": 1, "audit": 2, "ended": 3}
+    return sorted(events, key=lambda event: (event["at"] or "", order[event["what"]]))
 
 
 def _letters() -> sa.Select[Any]:
@@ -140,36 +241,3 @@ def _attempt(row: RowMapping) -> dict[str, Any]:
         "steps_ms": {step: round(us / _MILLISECOND_US, 1) for step, us in steps.items()},
         "hash": row["hash"].hex() if row["hash"] else None,
     }
-
-
-# -- why it waits ------------------------------------------------------------------------------------------------------
-def _why(connection: Connection, home: Home, row: RowMapping, at_us: int) -> list[Reason]:
-    state = State(row["state"])
-    if state not in WAITING:
-        return []
-    if state in (State.CLAIMED, State.SENDING):
-        return [Reason("round", f"round {row['claim']} has it in hand")]
-    if state is State.HELD:
-        return [Reason("held", f"held for an operator ({row['reason'] or 'no reason given'}): resume or cancel it")]
-    found: list[Reason] = []
-    if row["due_at"] > at_us:
-        due = from_us(row["due_at"])
-        found.append(Reason("retry", f"its next try is due {clock(due)} ({row['reason'] or 'deferred'})", due))
-    if row["suspect"]:
-        found.append(Reason("suspect", "a round died while it was in hand: it is tried alone"))
-    return [*found, *_barriers(connection, home, row, at_us)]
-
-
-def _barriers(connection: Connection, home: Home, row: RowMapping, at_us: int) -> list[Reason]:
-    barriers = read_barriers(connection, at_us)
-    office = home.offices.get(row["addressee"])
-    if office is not None and office.lane == row["lane"]:
-        return why_office(barriers, home, office, [row["campaign"]])
-    found = why_lane(barriers, home, row["lane"], row["domain"], [row["campaign"]])
-    if office is not None:
-        found.append(Reason("register", "its office has another mailbox now: it moves there when the workers start"))
-    elif row["addressee"] != "signer":
-        found.append(Reason("register", "its office is not in config/offices.toml"))
-    if row["campaign"] not in home.campaigns:
-        found.append(Reason("register", f"campaign {row['campaign']} is not in config/campaigns/"))
-    return found

@@ -1,10 +1,9 @@
 """Single letters: `hold`, `resume`, `resolve`. Guarded by the table of states, each with its audit row.
 
-A verb on a claimed letter clears its claim: the worker's `start` then matches no row and nothing is sent.
+A verb on a claimed letter clears its claim: the worker's `start` then matches no row and nothing is sent. Many letters at
+once are an act (`worker.operations.acts`).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -17,29 +16,12 @@ from worker.domain.states import Event, IllegalMove, State, move
 from worker.ledger import audit, counts
 from worker.ledger.book import Ledger
 from worker.ledger.hot.database import DOUBT_REST_US
-from worker.ledger.schema import attempts, campaigns, letters, rounds, sendouts, signatures
+from worker.ledger.schema import attempts, letters, rounds, sendouts, signatures
 from worker.operations.barriers import clock
 from worker.operations.holds import checked_reason
 
 Resolution = Literal["sent", "queued"]
-_PAGE = 25  # on SQLite a transaction keeps every other writer waiting
 _NOTICE = "signer"
-
-
-@dataclass(frozen=True, slots=True)
-class Doubts:
-    """Which letters in doubt: those named, or all of an office or campaign ("" for any)."""
-
-    office: str = ""
-    campaign: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """How many letters were moved, and why each of the others was not."""
-
-    moved: int
-    left: dict[int, str]
 
 
 def hold_letter(ledger: Ledger, letter: int, who: str, reason: str) -> None:
@@ -61,24 +43,6 @@ def resolve_letter(ledger: Ledger, letter: int, to: Resolution, who: str, reason
     checked_reason(reason)
     with ledger.write() as connection:
         _resolve(connection, ledger.now_us(), _locked(connection, letter), to, (who, reason))
-
-
-def resolve_many(ledger: Ledger, wanted: Doubts, to: Resolution, who: str, reason: str) -> Resolved:
-    """`resolve_letter` for all in doubt, page by page; letters that may not be moved now are left and named."""
-    checked_reason(reason)
-    moved, after = 0, 0
-    left: dict[int, str] = {}
-    while ids := _in_doubt(ledger, wanted, after):
-        after = ids[-1]
-        with ledger.write() as connection:
-            at_us = ledger.now_us()
-            for letter in ids:
-                try:
-                    _resolve(connection, at_us, _locked(connection, letter), to, (who, reason))
-                    moved += 1
-                except RefusedByState as exc:
-                    left[letter] = str(exc)
-    return Resolved(moved, left)
 
 
 # -- one letter --------------------------------------------------------------------------------------------------------
@@ -156,19 +120,3 @@ def _resend_of(connection: Connection, letter: int) -> int | None:
     )
     number: int | None = connection.execute(query).scalar()
     return number
-
-
-def _in_doubt(ledger: Ledger, wanted: Doubts, after: int) -> Sequence[int]:
-    query = (
-        sa.select(letters.c.id)
-        .join(campaigns, campaigns.c.id == letters.c.campaign_id)
-        .where(letters.c.state == sa.literal_column("'in_doubt'"), letters.c.id > after)
-        .order_by(letters.c.id)
-        .limit(_PAGE)
-    )
-    if wanted.office:
-        query = query.where(letters.c.addressee == wanted.office)
-    if wanted.campaign:
-        query = query.where(campaigns.c.slug == wanted.campaign)
-    with ledger.read() as connection:
-        return connection.execute(query).scalars().all()

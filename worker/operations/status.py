@@ -1,85 +1,78 @@
 """`status`: what is there, what is due, why it waits, and whether the parts answer. One reading of the ledger.
 
-The numbers come from the counts (base + deltas), so that a reading costs the same with ten letters or ten million; only
-what is due now is counted from the queue's own index. With the ledger away the answer still says so, and what it can.
+The numbers come from the counts (base + deltas), and what is due from the smaller side of the queue's index
+(`worker.ledger.due`), so that a reading costs the same with ten letters or ten million, and is exact. With the ledger
+away the answer still says so, and what it can.
 """
 
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from worker.domain.clock import from_us
+from worker.domain.drip import calendar_of
 from worker.domain.errors import LettershopError
 from worker.domain.occurrence import Life
 from worker.domain.office import Office
 from worker.domain.states import State
-from worker.ledger import counts, occurrences, witness
+from worker.ledger import occurrences, samples, witness
 from worker.ledger.book import Ledger
+from worker.ledger.due import Due
 from worker.ledger.occurrences import Occurrence
-from worker.operations.barriers import Barriers, Reason, hold_sentence, iso, next_opening, read_barriers, why_office
+from worker.ledger.schema import bulk_acts, lanes
+from worker.operations import workers
+from worker.operations.barriers import (
+    Barriers,
+    Reason,
+    hold_sentence,
+    iso,
+    next_opening,
+    read_barriers,
+    relay_names,
+    why_office,
+)
+from worker.operations.due import SIGNER, Letters, age_s, due_now, read_letters, states
+from worker.operations.limits_view import DAY_S, Gauge, Used, limit_body
+from worker.operations.relays import relays
+from worker.operations.throughput import throughput
 from worker.settings import Home
 
-SIGNER = "signer"
-"""The addressee of a notice."""
+if TYPE_CHECKING:
+    from worker.domain.limits import Limit
 
-_SECOND_US = 1_000_000
-_ALIVE_US = 30 * _SECOND_US
-
-# `state = 'queued'` stands as a literal: SQLite uses the partial index only where it reads the same words.
-_DUE = sa.text("""
-SELECT lane_id, count(*) AS n, min(due_at) AS first FROM letters
-WHERE state = 'queued' AND due_at <= :now GROUP BY lane_id
-""")
-_DUE_IN = sa.text("""
-SELECT addressee, count(*) AS n, min(due_at) AS first FROM letters
-WHERE state = 'queued' AND due_at <= :now AND lane_id = :lane GROUP BY addressee
-""")
 _LAST_ACCEPT = sa.text("""
 SELECT max(ended_at) FROM (
     SELECT ended_at FROM attempts WHERE started_at IS NOT NULL AND kind = 'accept' ORDER BY started_at DESC LIMIT 200
 ) latest
 """)
-_LANES = sa.text("SELECT id, key FROM lanes")
 _ROUNDS = sa.text("SELECT count(*) FROM rounds WHERE closed_at IS NULL AND renewed_at > :alive")
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was found out about the other parts: a sentence of trouble, or ""."""
+    """What was found out about the other parts: a sentence of trouble, or "". `gauge`: None where nobody can be asked."""
 
     broker: str = ""
     pacing: str = ""
     pacing_ready: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Due:
-    """How many letters are due, and since when the first."""
-
-    n: int
-    first_us: int
-
-    def age_s(self, at_us: int) -> float:
-        return round(max(0, at_us - self.first_us) / _SECOND_US, 1)
+    gauge: Gauge | None = None
 
 
 def status(home: Home, ledger: Ledger | LettershopError, seen: Seen) -> dict[str, Any]:
     """The whole status as JSON values. Never raises for a part that is away: that part's `ok` is false.
 
-    `ledger` is open, or the error that opening it raised. Keys: mode, home, at, letters (a number per state), notices
-    (those to signers, which `letters` counts too), offices, due, oldest_due_age_s, in_doubt, last_accept_at, rounds
-    (open now), holds, sendouts (yearly ones that are not over), broker, ledger, pacing.
+    `ledger` is open, or the error that opening it raised. docs/status.md has the keys.
     """
     trouble, reading = "", _unread()
     try:
         if isinstance(ledger, LettershopError):
             raise ledger
         trouble = _restored(home, ledger)
-        reading = _read(home, ledger)
+        reading = _read(home, ledger, seen.gauge)
     except LettershopError as exc:
         trouble = trouble or str(exc)
     return {
@@ -105,47 +98,114 @@ def _restored(home: Home, ledger: Ledger) -> str:
     return ""
 
 
+_NOTHING = ("at", "due", "oldest_due_age_s", "in_doubt", "refused", "held", "last_accept_at", "rounds")
+_NONE = ("offices", "holds", "sendouts", "relays", "workers", "acts")
+
+
 def _unread() -> dict[str, Any]:
     """What is said of a ledger that cannot be read."""
-    nothing = dict.fromkeys(("at", "due", "oldest_due_age_s", "in_doubt", "last_accept_at", "rounds"))
-    return {**nothing, "letters": {}, "notices": {}, "offices": [], "holds": [], "sendouts": []}
+    speed: dict[str, Any] = {"now_per_min": None, "hour": None, "per_min": []}
+    lists: dict[str, list[Any]] = {name: [] for name in _NONE}
+    return {**dict.fromkeys(_NOTHING), "letters": {}, "notices": {}, "throughput": speed, **lists}
 
 
-def _read(home: Home, ledger: Ledger) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What one snapshot of the ledger says."""
+
+    home: Home
+    barriers: Barriers
+    letters: Letters
+    due: Mapping[str, Due]
+    gauge: Gauge | None
+    used: Used
+    campaigns: Mapping[str, Sequence[str]]  # the slugs of those that write to each office
+    openings: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
+
+
+def _read(home: Home, ledger: Ledger, gauge: Gauge | None) -> dict[str, Any]:
+    used = _used(home, ledger, gauge)
     with ledger.read() as connection:
         at_us = ledger.now_us()
+        letters = read_letters(connection)
+        due = due_now(connection, at_us, letters)
         barriers = read_barriers(connection, at_us)
-        cells = counts.read(connection)
-        due = _due(connection, home, at_us)
-        letters = Counter[str]()
-        for cell, n in cells.items():
-            letters[cell.state] += n
+        seen = _Reading(home, barriers, letters, due, gauge, used, _campaigns_of(home))
         return {
             "at": iso(from_us(at_us)),
-            "letters": _states(letters),
-            "notices": _states(_of(cells, SIGNER)),
-            "offices": [
-                *(_office(home, barriers, cells, office, due.get(office.id)) for office in _offices(home, cells)),
-                *(_unknown(barriers, cells, each, due.get(each)) for each in _strangers(home, cells)),
-            ],
+            "letters": states(letters.all),
+            "notices": states(letters.of(SIGNER)),
+            "offices": _all_offices(seen),
             "due": sum(each.n for each in due.values()),
-            "oldest_due_age_s": max((each.age_s(at_us) for each in due.values()), default=None),
-            "in_doubt": letters[State.IN_DOUBT],
+            "oldest_due_age_s": max((age_s(each, at_us) for each in due.values()), default=None),
+            "in_doubt": letters.all[State.IN_DOUBT],
+            "refused": letters.all[State.REFUSED],
+            "held": letters.all[State.HELD],
+            "throughput": throughput(connection, at_us, samples.accepted(letters.all)),
             "last_accept_at": _moment(connection.execute(_LAST_ACCEPT).scalar()),
-            "rounds": connection.execute(_ROUNDS, {"alive": at_us - _ALIVE_US}).scalar_one(),
-            "holds": [
-                {
-                    "scope": hold.scope,
-                    "target": hold.target,
-                    "reason": hold.reason,
-                    "who": hold.who,
-                    "since": iso(from_us(hold.since_us)),
-                    "text": hold_sentence(hold),
-                }
-                for hold in barriers.holds
-            ],
+            "rounds": connection.execute(_ROUNDS, {"alive": at_us - workers.ALIVE_US}).scalar_one(),
+            "workers": workers.workers(connection, at_us),
+            "relays": relays(connection, home, barriers, gauge, used),
+            "holds": _holds(barriers),
             "sendouts": [_sendout(home, each) for each in occurrences.open_ones(connection)],
+            "acts": _acts(connection),
         }
+
+
+def _holds(barriers: Barriers) -> list[dict[str, Any]]:
+    return [
+        {
+            "scope": hold.scope,
+            "target": hold.target,
+            "reason": hold.reason,
+            "who": hold.who,
+            "since": iso(from_us(hold.since_us)),
+            "until": iso(from_us(hold.until_us)) if hold.until_us else None,
+            "text": hold_sentence(hold),
+        }
+        for hold in barriers.holds
+    ]
+
+
+def _acts(connection: Connection) -> list[dict[str, Any]]:
+    """Verbs over many letters that are under way."""
+    names = ("id", "verb", "who", "reason", "moved", "skipped", "expected")
+    query = sa.select(*(bulk_acts.c[name] for name in names)).where(bulk_acts.c.ended_at.is_(None))
+    return [dict(row) for row in connection.execute(query.order_by(bulk_acts.c.id)).mappings()]
+
+
+# -- limits ------------------------------------------------------------------------------------------------------------
+def _used(home: Home, ledger: Ledger, gauge: Gauge | None) -> Used:
+    """How much is used of every limit that can be: one question for the whole fleet, asked outside the snapshot.
+
+    A lane that no round has opened for a day has written nothing in any window, and need not be asked for.
+    """
+    if gauge is None:
+        return {}
+    with ledger.read() as connection:
+        since = ledger.now_us() - (DAY_S + 60) * 1_000_000
+        served = set(connection.execute(sa.select(lanes.c.key).where(lanes.c.served_at > since)).scalars())
+    campaigns = _campaigns_of(home)
+    asked: dict[Limit, None] = {}
+    idle: dict[Limit, int] = {}
+    for office in home.offices.values():
+        if office.id in campaigns:
+            limits = gauge.of_office(home, office, campaigns[office.id])
+            if office.lane in served:
+                asked |= dict.fromkeys(limits)
+            else:
+                idle |= dict.fromkeys((each for each in limits if not each.key.startswith("domain:")), 0)
+    asked |= dict.fromkeys(limit for relay in relay_names(home) for limit in gauge.of_relay(relay))
+    used = gauge.ask(list(asked))
+    return {**idle, **used} if used or not asked else {}
+
+
+def _campaigns_of(home: Home) -> dict[str, list[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for slug, campaign in home.campaigns.items():
+        for office in campaign.offices:
+            found[office].append(slug)
+    return dict(found)
 
 
 def _sendout(home: Home, seen: Occurrence) -> dict[str, Any]:
@@ -167,86 +227,65 @@ def _sendout(home: Home, seen: Occurrence) -> dict[str, Any]:
     }
 
 
-# -- what is due -------------------------------------------------------------------------------------------------------
-def _due(connection: Connection, home: Home, at_us: int) -> dict[str, _Due]:
-    """What is due, by addressee. A lane that one office owns is that office's; any other is counted letter by letter."""
-    by_lane: dict[str, list[str]] = {}
-    for office in home.offices.values():
-        by_lane.setdefault(office.lane, []).append(office.id)
-    keys = {row.id: row.key for row in connection.execute(_LANES)}
-    due: dict[str, _Due] = {}
-    for lane_id, n, first in connection.execute(_DUE, {"now": at_us}).all():
-        owners = by_lane.get(keys[lane_id], [])
-        rows = [(owners[0], n, first)] if len(owners) == 1 else _due_in(connection, lane_id, at_us)
-        for addressee, some, since in rows:
-            before = due.get(addressee, _Due(0, since))
-            due[addressee] = _Due(before.n + some, min(before.first_us, since))
-    return due
-
-
-def _due_in(connection: Connection, lane_id: int, at_us: int) -> list[tuple[str, int, int]]:
-    rows = connection.execute(_DUE_IN, {"now": at_us, "lane": lane_id})
-    return [(row.addressee, row.n, row.first) for row in rows]
-
-
 # -- offices -----------------------------------------------------------------------------------------------------------
-def _offices(home: Home, cells: Iterable[counts.Cell]) -> list[Office]:
-    """Those that a campaign writes to and those that have letters, in the register's order."""
-    named = {office for campaign in home.campaigns.values() for office in campaign.offices}
-    named |= {cell.addressee for cell in cells}
-    return [office for office in home.offices.values() if office.id in named]
+def _all_offices(seen: _Reading) -> list[dict[str, Any]]:
+    """Those that a campaign writes to and those that have letters, in the register's order; then the unknown ones."""
+    offices, lettered = seen.home.offices, seen.letters.by_addressee
+    known = [office for office in offices.values() if office.id in seen.campaigns or office.id in lettered]
+    strangers = sorted(set(lettered) - set(offices) - {SIGNER})
+    return [*(_office(seen, office) for office in known), *(_stranger(seen, each) for each in strangers)]
 
 
-def _strangers(home: Home, cells: Iterable[counts.Cell]) -> list[str]:
-    """Addressees of letters that are no longer in the register."""
-    return sorted({cell.addressee for cell in cells} - set(home.offices) - {SIGNER})
-
-
-def _office(
-    home: Home, barriers: Barriers, cells: dict[counts.Cell, int], office: Office, due: _Due | None
-) -> dict[str, Any]:
-    slugs = [slug for slug, campaign in home.campaigns.items() if office.id in campaign.offices]
-    waits = why_office(barriers, home, office, slugs)
+def _office(seen: _Reading, office: Office) -> dict[str, Any]:
+    slugs = seen.campaigns.get(office.id, ())
+    limits = seen.gauge.of_office(seen.home, office, slugs) if seen.gauge else []
     return {
         "id": office.id,
         "title": office.title,
         "organisation": office.organisation,
-        "letters": _states(_of(cells, office.id)),
-        **_due_body(due, barriers.at_us),
-        "next_opening": iso(next_opening(home, office, barriers.now)),
-        "waits": [reason.body() for reason in waits],
+        **_numbers(seen, office.id),
+        "next_opening": _opening(seen, office),
+        "waits": [reason.body() for reason in why_office(seen.barriers, seen.home, office, slugs)],
+        "limits": [limit_body(seen.barriers, limit, seen.used) for limit in limits],
     }
 
 
-def _unknown(barriers: Barriers, cells: dict[counts.Cell, int], addressee: str, due: _Due | None) -> dict[str, Any]:
+def _stranger(seen: _Reading, addressee: str) -> dict[str, Any]:
     reason = Reason("register", "the office is no longer in config/offices.toml: put it back, or its letters stay")
     return {
         "id": addressee,
         "title": "",
         "organisation": "",
-        "letters": _states(_of(cells, addressee)),
-        **_due_body(due, barriers.at_us),
+        **_numbers(seen, addressee),
         "next_opening": None,
         "waits": [reason.body()],
+        "limits": [],
     }
 
 
-def _due_body(due: _Due | None, at_us: int) -> dict[str, Any]:
-    return {"due": due.n if due else 0, "oldest_due_age_s": due.age_s(at_us) if due else None}
+def _numbers(seen: _Reading, addressee: str) -> dict[str, Any]:
+    letters, due = seen.letters.of(addressee), seen.due.get(addressee)
+    return {
+        "letters": states(letters),
+        "due": due.n if due else 0,
+        "oldest_due_age_s": age_s(due, seen.barriers.at_us) if due else None,
+        "in_doubt": letters[State.IN_DOUBT],
+        "refused": letters[State.REFUSED],
+        "held": letters[State.HELD],
+    }
 
 
-def _of(cells: dict[counts.Cell, int], addressee: str) -> Counter[str]:
-    found = Counter[str]()
-    for cell, n in cells.items():
-        if cell.addressee == addressee:
-            found[cell.state] += n
-    return found
-
-
-def _states(found: Counter[str]) -> dict[str, int]:
-    """Every state by name, those without letters too: readers need no special case."""
-    return {state.value: found[state] for state in State}
+def _opening(seen: _Reading, office: Office) -> str | None:
+    """When it may be written to by its hours; found once for all offices that keep the same."""
+    keeps = (str(office.hours), office.zone.key, calendar_of(office))
+    if keeps not in seen.openings:
+        seen.openings[keeps] = iso(next_opening(seen.home, office, seen.barriers.now))
+    return seen.openings[keeps]
 
 
 def _moment(at_us: int | None) -> str | None:
     return None if at_us is None else iso(from_us(at_us))
+
+
+def _due(connection: Connection, _home: Home, at_us: int) -> dict[str, Due]:
+    return due_now(connection, at_us)

@@ -11,6 +11,7 @@ from worker.domain.drip import ClosedDays, never_closed
 from worker.domain.limits import Rate
 from worker.domain.office import Office
 from worker.domain.retry import Retry
+from worker.domain.tallying import UNTOLD, Tally
 
 if TYPE_CHECKING:
     from worker.delivery import Rules
@@ -82,6 +83,7 @@ class House:
     worker: str  # a name for this process
     random: Callable[[], float]
     draining: Callable[[], bool]
+    tally: Tally = UNTOLD  # what is counted for /metrics
 
     def now(self) -> datetime:
         """The ledger's present moment."""

@@ -31,6 +31,7 @@ from worker.rounds.choose import choose
 from worker.rounds.house import House, Kind
 from worker.rounds.making import Faulty, Made, Pins, Unseen, make
 from worker.rounds.supply import MARGIN_S, Granted, Supply
+from worker.rounds.telling import tell_attempts, tell_connect
 
 MARK_S = 10.0
 """Content is begun within this time (monotonic) of asking for the mark, or not at all."""
@@ -82,6 +83,7 @@ class _Round:
         self.connection: Connection | None = None
         self.worn = False  # the connection has carried letters before
         self.known: list[Outcome | Effect] = []
+        self.untold: list[Outcome] = []  # what the tally has not heard of yet
         self.report = Report(opened=True)
         self.over = False
         self.began = house.clock.monotonic()
@@ -96,6 +98,7 @@ class _Round:
                 break
             await self._send_all(deque(granted))
             await self._record()
+            self._tell()
         self.report.more = self.supply.more and not self.over and not self.supply.trouble
         self.report.trouble = self.supply.trouble
 
@@ -150,7 +153,6 @@ class _Round:
                 return False
             started = True
             # From here to the outcome's commit is the window in which nobody else can know whether it went out.
-            self.supply.spent(ready.granted)
             following = self._following(upcoming)
             reply = await connection.content(ready.made.data, following)
         except Trouble as trouble:
@@ -172,6 +174,8 @@ class _Round:
             self._drop()
         if self.connection is None:
             self.connection, self.worn = await self.house.relays.take(self.place.relay)
+            if not self.worn:
+                tell_connect(self.house, self.front, self.connection)
         try:
             answer = await self.connection.offer(envelope)
             if not (self.worn and _closed(self.connection, answer)):
@@ -181,6 +185,7 @@ class _Round:
                 raise
         self._drop()
         self.connection, self.worn = await self.house.relays.open(self.place.relay), False
+        tell_connect(self.house, self.front, self.connection)
         return self.connection, await self.connection.offer(envelope)
 
     async def _mark(self, ready: "_Letter") -> bool:
@@ -205,6 +210,7 @@ class _Round:
             self._drop()
             self._note_unsent(ready)
             return False
+        self.supply.spent(ready.granted, start.at_us)
         return True
 
     # -- connections --------------------------------------------------------------------------------------------------
@@ -238,6 +244,7 @@ class _Round:
         outcome, effects = decide(verdict, situation)
         self.over = self.over or any(effect.strike and effect.kind != "relay-fuse" for effect in effects)
         self.known += [outcome, *effects]
+        self.untold.append(outcome)
         self.report.outcomes.append(outcome)
         if verdict.scope in (Scope.CONNECTION, Scope.RELAY) and verdict.kind is not VerdictKind.ACCEPT:
             self.over = True
@@ -247,7 +254,9 @@ class _Round:
         """The mark is made, or may be, and the content was not begun."""
         verdict = Verdict(VerdictKind.DEFER, Scope.CONNECTION, Stage.DATA, NOT_SENT, "not-sent")
         claimed = ready.made.claimed
-        self.known.append(self._outcome(claimed, Event.DEFER, State.QUEUED, "not-sent", verdict))
+        outcome = self._outcome(claimed, Event.DEFER, State.QUEUED, "not-sent", verdict)
+        self.untold.append(outcome)
+        self.known.append(outcome)
 
     def _without_attempt(self, claimed: Claimed, event: Event, to: State, reason: str) -> Outcome:
         return self._outcome(claimed, event, to, reason, None)
@@ -288,6 +297,10 @@ class _Round:
                 gate = replace(before, opens_at=effect.opens_at, strikes=strikes)
                 self.gates[effect.kind, effect.key] = gate
 
+    def _tell(self) -> None:
+        tell_attempts(self.house, self.front, self.untold, self.supply.queued_us)
+        self.untold, self.supply.queued_us = [], []
+
     # -- beginning and end --------------------------------------------------------------------------------------------
     def _start(self, made: Made) -> Start:
         return Start(
@@ -317,6 +330,7 @@ class _Round:
         except LedgerAway:
             self._drop()  # the lease ends by itself, and rescue gives the letters back
         finally:
+            self._tell()
             house.leases.closed(self.place.round_id)
             await self.supply.give_back()
             if self.connection is not None:

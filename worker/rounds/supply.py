@@ -11,14 +11,17 @@ from dataclasses import dataclass, field
 
 from worker.domain.clock import Clock
 from worker.domain.limits import Limit
-from worker.ledger.hot import Claimed
+from worker.ledger import limit_changes
+from worker.ledger.hot import Call, Claimed
 from worker.ledger.hot.lanes import Opened, candidates, claim
 from worker.ledger.hot.recorded import SIGNER
 from worker.ledger.hot.values import Candidate
+from worker.ledger.limit_changes import Standing
 from worker.pacing import Grant, NeedsRefill, PacingAway, Settling, Wait, Want
 from worker.rounds.choose import open_offices
 from worker.rounds.house import House
-from worker.rounds.pace import denied, history, limits_of
+from worker.rounds.pace import UNCHANGED, denied, history, limits_of, shut
+from worker.rounds.telling import tell_denial, tell_leave
 
 FIRST_ASK, MOST_ASKED = 12, 50
 AHEAD_S = 2.0
@@ -54,6 +57,8 @@ class Supply:
     trouble: str = ""
     lone: bool = False
     waiting: list[Claimed] = field(default_factory=list)
+    queued_us: list[int] = field(default_factory=list)  # how long letters had been due when they were marked
+    _changed: Standing = field(default_factory=lambda: UNCHANGED)  # limits that operators changed, when last looked
     _limits: dict[int, tuple[Limit, ...]] = field(default_factory=dict)
     _unused: dict[int, Grant] = field(default_factory=dict)
     _chunk: int = FIRST_ASK
@@ -61,6 +66,7 @@ class Supply:
 
     async def next(self) -> list[Granted]:
         """The next letters to send, in order; none where there is nothing due, or no leave for a while."""
+        began = self.house.clock.monotonic()
         while True:
             self._pace()
             waiting, self.waiting = self.waiting, []
@@ -70,13 +76,16 @@ class Supply:
             await self._return_grants(waiting)
             granted, wait = await self._ask(waiting, fresh)
             if granted:
+                waited = self.house.clock.monotonic() - began
+                tell_leave(self.house, self.opened.choice.fronts[0], waited, len(granted))
                 return granted
             if wait is None or not await self._patient(wait):
                 return []
 
-    def spent(self, granted: Granted) -> None:
-        """Content is about to be written on this grant."""
+    def spent(self, granted: Granted, at_us: int) -> None:
+        """Content is about to be written on this grant; its mark was made at `at_us`."""
         self._unused.pop(granted.claimed.letter, None)
+        self.queued_us.append(at_us - granted.claimed.due_at)
 
     async def give_back(self) -> None:
         """Return the grants that were not used. A pacer that is away keeps them: the error is on the safe side."""
@@ -112,9 +121,11 @@ class Supply:
         if not writable:
             self.more = False
             return []
-        found: list[Candidate] = await self.house.committer.call(
-            lambda db: candidates(db, fronts, now_us, most, writable)
+        found: list[Candidate]
+        found, changed = await self.house.committer.call(
+            lambda db: (candidates(db, fronts, now_us, most, writable), limit_changes.in_force(db, now_us))
         )
+        self._heed(changed)
         self.more = len(found) >= most
         return self._suspects_alone(found)
 
@@ -141,8 +152,9 @@ class Supply:
         asked = [(each.letter, each.campaign_id) for each in waiting] + [
             (each.letter, each.campaign_id) for each in fresh
         ]
-        wants = [self._want(letter, campaign_id) for letter, campaign_id in asked]
-        answers = await self._leave(wants)
+        if waiting:  # nothing was looked for, so the changed limits were not read either
+            await self._see_changes()
+        answers = await self._leave(asked)
         grants = {answer.letter: answer for answer in answers if isinstance(answer, Grant)}
         self._unused |= grants
         held = {claimed.letter: claimed for claimed in waiting}
@@ -153,17 +165,18 @@ class Supply:
         wait = next((answer for answer in answers if isinstance(answer, Wait)), None)
         return [Granted(held[letter], grant) for letter, grant in grants.items() if letter in held], wait
 
-    async def _leave(self, wants: Sequence[Want]) -> list[Grant | Wait]:
+    async def _leave(self, asked: Sequence[tuple[int, int]]) -> list[Grant | Wait]:
         """Ask, and where Redis is new or has lost its memory, help it and ask again, for as long as a round has patience."""
         pacer, deadline = self.house.pacer, self.house.clock.monotonic() + SETTLING_S
         while True:
             try:
-                return list(await pacer.ask(wants))
+                return list(await pacer.ask([self._want(*each) for each in asked]))
             except (NeedsRefill, Settling) as exc:
                 if self.house.draining() or self.house.clock.monotonic() > deadline:
                     self.trouble = "pacing settles: Redis is new or is being refilled"
                     return []
                 await self._settle(exc)
+                await self._see_changes()  # a new limit on what had none makes the pacer settle
             except PacingAway as exc:
                 self.trouble = str(exc)
                 return []
@@ -195,16 +208,27 @@ class Supply:
             front = next(front for front in self.opened.choice.fronts if front.campaign_id == campaign_id)
             relay = plan.relay(self.opened.place.relay)
             lane = (front.lane_kind, front.lane_key, front.domain, front.campaign)
-            self._limits[campaign_id] = limits_of(plan, relay, *lane)
+            self._limits[campaign_id] = limits_of(plan, relay, *lane, changed=self._changed)
         return Want(letter, self._limits[campaign_id])
+
+    async def _see_changes(self) -> None:
+        now_us = self.house.now_us()
+        self._heed(await self.house.committer.call(lambda db: limit_changes.in_force(db, now_us)))
+
+    def _heed(self, changed: Standing) -> None:
+        """Limits that an operator changed hold from the next ask on."""
+        if changed != self._changed:
+            self._changed = changed
+            self._limits.clear()
 
     async def _patient(self, wait: Wait) -> bool:
         """Wait where it is short; else close the gate of the limit that denied, and say that this round is over."""
+        tell_denial(self.house, wait.key, wait.seconds)
         if wait.seconds <= PATIENCE_S and not self.house.draining():
             await asyncio.sleep(wait.seconds)
             return True
         front, place = self.opened.choice.fronts[0], self.opened.place
         effect = denied(wait.key, wait.seconds, front, place.relay, self.house.now_us())
-        await self.house.committer.commit(effect)
-        self.more = False
+        _, stays = await self.house.committer.commit(effect, Call(lambda db: shut(db, effect, self._changed)))
+        self.more = not stays
         return False

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from worker.domain.clock import Clock
+from worker.domain.tallying import LAST_STAGE, LEASES_EXPIRED
 from worker.ledger.hot import Committer, LedgerAway
 from worker.ledger.hot.lanes import renew, survey
 from worker.ledger.hot.rescue import Rescued, rescue, resend_once
@@ -30,6 +31,10 @@ class Leases:
     def closed(self, round_id: int) -> None:
         self._renewed.pop(round_id, None)
 
+    def under_way(self) -> frozenset[int]:
+        """The open rounds. May be asked from any thread."""
+        return frozenset(self._renewed)
+
     def sure(self, round_id: int) -> bool:
         """Whether the round's lease is surely ours for the next seconds."""
         renewed = self._renewed.get(round_id)
@@ -54,6 +59,7 @@ async def clear_up(house: House) -> Rescued:
     """Rescue the letters of dead rounds, and send again what campaigns with `resend_once` have in doubt."""
     now_us = house.now_us()
     found: Rescued = await house.committer.call(lambda database: rescue(database, now_us))
+    house.tally.add(LEASES_EXPIRED, (), found.rounds)
     for campaign in house.plan.campaigns.values():
         if campaign.in_doubt == "resend_once":
             await house.committer.call(partial(resend_once, campaign=campaign.slug, now_us=now_us))
@@ -65,4 +71,6 @@ async def stage(house: House, kinds: Sequence[Kind]) -> list[str]:
     now_us = house.now_us()
     seen = await house.committer.call(lambda database: survey(database, now_us))
     choices = choose(seen, house.plan, house.now(), kinds, all_slots=True)
+    for kind in kinds:
+        house.tally.latest(LAST_STAGE, now_us, (kind,))
     return [f"{choice.lane_id}:{choice.slot}" for choice in choices]

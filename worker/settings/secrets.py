@@ -19,18 +19,21 @@ def with_secrets(settings: Settings, root: Path) -> Settings:
             "ledger": _place(settings.ledger, "ledger", root),
             "broker": _place(settings.broker, "broker", root),
             "pacing": _place(settings.pacing, "pacing", root),
-            "relays": tuple(_relay(relay, index, root) for index, relay in enumerate(settings.relays)),
+            "alarms": settings.alarms.model_copy(
+                update={"relay": _relay(settings.alarms.relay, "alarms.relay", root) if settings.alarms.relay else None}
+            ),
+            "relays": tuple(_relay(relay, f"relays[{index}]", root) for index, relay in enumerate(settings.relays)),
         }
     )
 
 
-def _relay(relay: Relay, index: int, root: Path) -> Relay:
+def _relay(relay: Relay, place: str, root: Path) -> Relay:
     update: dict[str, object] = {}
     if relay.ca_file:
         update["ca_file"] = root / relay.ca_file
     if relay.password_file:
         path = root / relay.password_file
-        secret = _secret(path, f"relays[{index}].password_file")
+        secret = _secret(path, f"{place}.password_file")
         update |= {"password_file": path, "password": SecretStr(secret)}
     return relay.model_copy(update=update)
 

@@ -42,6 +42,9 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 METHODS = READING | {"POST", "PUT", "DELETE"}
 KNOWN_METHODS = METHODS | {"PATCH", "TRACE", "CONNECT"}
 
+ANY_HOST = frozenset({"/metrics"})
+"""Asked by machines, by whatever name or address they know us. It wants a key, which no browser has."""
+
 _TAKEN_IN = 1024 * 1024
 _PORTS = {"http": 80, "https": 443}
 
@@ -132,7 +135,7 @@ class Hygiene:
             await self._app(scope, receive, send)
 
     def _not_for_us(self, scope: "Scope", head: "Head") -> int:
-        if not self._site.is_host(head.host):
+        if scope["path"] not in ANY_HOST and not self._site.is_host(head.host):
             return 400
         return 0 if scope["method"] in READING or self._may_write(scope["path"], head) else 403
 

@@ -35,5 +35,5 @@ class LastResort:
         except Exception as exc:
             if scope["type"] != "http" or begun:  # half an answer cannot be made good: the connection is closed
                 raise
-            log.exception("a fault of ours", exc_info=exc)  # told without its message: see serve.Discreet
+            log.exception("a fault of ours", exc_info=exc)  # told without its message: see logs.Discreet
             await self._answer(scope)(scope, receive, send)

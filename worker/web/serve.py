@@ -5,15 +5,14 @@
 Where uvicorn's own ways are not ours:
 - Its protocol waits for ever; `connection.py` does not.
 - It raises the signal that stopped it once more when it is done, and what the caller holds open would not be closed.
-- It logs paths, and exceptions with their messages, which may quote a request: `Discreet` writes where an exception came
-  from and of which kind it is, not what it says.
+- It logs paths, and exceptions with their messages, which may quote a request: `worker/logs.py` writes where an exception
+  came from and of which kind it is, not what it says.
 - It believes X-Forwarded-For of 127.0.0.1: proxy headers are read by the gate alone, from the configured proxies.
 
 One process serves on one port. With `shared` several may (SO_REUSEPORT); each has its share of the connections.
 """
 
 import contextlib
-import copy
 import gc
 import logging
 import resource
@@ -22,14 +21,13 @@ import socket
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Iterator
 from functools import partial
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import uvicorn
 
+from worker import logs
 from worker.domain.errors import Failed
 from worker.web.connection import Connection, Patience
 
@@ -50,8 +48,16 @@ _SAID_AGAIN_S = 60.0
 log = logging.getLogger("lettershop.web")
 
 
-def serve(app: "ASGIApp", host: str, port: int, *, patience: Patience | None = None, shared: bool = False) -> None:
-    """Serve `app` until SIGTERM or SIGINT. Raises Failed where the port cannot be had."""
+def serve(
+    app: "ASGIApp",
+    host: str,
+    port: int,
+    *,
+    patience: Patience | None = None,
+    shared: bool = False,
+    log_format: str = "text",
+) -> None:
+    """Serve `app` until SIGTERM or SIGINT; the log is "text" or "json". Raises Failed where the port cannot be had."""
     patience = patience or Patience()
     sys.setswitchinterval(SWITCH_S)
     with contextlib.closing(listen(host, port, shared=shared)) as listener:
@@ -63,7 +69,7 @@ def serve(app: "ASGIApp", host: str, port: int, *, patience: Patience | None = N
             ws="none",
             lifespan="on",
             interface="asgi3",
-            log_config=LOGGING,
+            log_config=logs.config(log_format, "web", {"calm": {"()": Calm}}),
             access_log=False,
             proxy_headers=False,
             server_header=False,
@@ -135,30 +141,6 @@ def _allow_files(wanted: int) -> None:
 
 
 # -- the log -----------------------------------------------------------------------------------------------------------
-class Discreet(logging.Formatter):
-    """Exceptions without their messages: kind, files and lines only."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        if record.name == "asyncio":  # its further lines show tasks and exceptions with all that they hold
-            record = copy.copy(record)
-            record.msg, record.args = record.getMessage().partition("\n")[0], ()
-        return super().format(record).replace("\n\n", "\n")
-
-    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
-        kind, error, trace = ei
-        return "\n".join(_told(kind, error, trace)) if kind is not None else ""
-
-
-def _told(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> Iterator[str]:
-    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__) if error else None
-    if cause is not None:
-        yield from _told(type(cause), cause, cause.__traceback__)
-        yield "which led to"
-    yield f"{kind.__module__}.{kind.__qualname__}"
-    for frame in traceback.extract_tb(trace):
-        yield f"  {frame.filename}:{frame.lineno} in {frame.name}"
-
-
 class Calm(logging.Filter):
     """A warning that strangers can provoke is said once a minute: "Invalid HTTP request received." and its like."""
 
@@ -174,18 +156,3 @@ class Calm(logging.Filter):
         if due:
             self._said[str(record.msg)] = now
         return due
-
-
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"discreet": {"()": Discreet, "fmt": "%(asctime)s %(levelname)s %(message)s"}},
-    "filters": {"calm": {"()": Calm}},
-    "handlers": {"out": {"class": "logging.StreamHandler", "formatter": "discreet", "filters": ["calm"]}},
-    "root": {"level": "WARNING", "handlers": ["out"]},
-    "loggers": {
-        "lettershop": {"level": "INFO"},
-        "uvicorn.error": {"level": "WARNING"},
-    },
-}
-"""For logging.config: everything to standard error, requests told by their route alone."""

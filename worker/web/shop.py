@@ -73,7 +73,12 @@ def open_shop(home: Home, wake: Callable[[], None] | None = None, *, clock: Cloc
     Raises Failed, RefusedByState, BadInput as opening a ledger does, and BadInput for unusable `web.trusted_proxies`.
     """
     with open_ledger(home) as ledger:
-        yield shop_of(home, ledger, open_intake(home, ledger, wake, ring_s=0), clock or SystemClock())
+        yield shop_on(home, ledger, wake, clock=clock)
+
+
+def shop_on(home: Home, ledger: Ledger, wake: Callable[[], None] | None = None, *, clock: Clock | None = None) -> Shop:
+    """A home's shop on its ledger, which is open. Dials nothing. Raises BadInput for unusable `web.trusted_proxies`."""
+    return shop_of(home, ledger, open_intake(home, ledger, wake, ring_s=0), clock or SystemClock())
 
 
 def networks_of(home: Home) -> Networks:

@@ -27,9 +27,9 @@ OFFICES = 2
 @contextmanager
 def held(house):
     """Meanwhile no letter of the campaign leaves."""
-    house.home.run("hold", "campaign", HELD, "--reason", "a test")
+    house.home.run("hold", "campaign", HELD, "--reason", "a test", "--yes")
     yield
-    house.home.run("resume", "campaign", HELD, "--reason", "a test")
+    house.home.run("resume", "campaign", HELD, "--reason", "a test", "--yes")
 
 
 def notices_sent(page, words):

@@ -9,7 +9,7 @@ from worker.domain.errors import BadInput, RefusedByState
 from worker.ledger import audit, gates, holds
 from worker.operations.holds import Order, hold, resume
 from worker.operations.letters import Filter, list_letters
-from worker.operations.moves import Doubts, hold_letter, resolve_letter, resolve_many, resume_letter
+from worker.operations.moves import hold_letter, resolve_letter, resume_letter
 
 MAYOR = "sampleton-mayor"
 LANE = "mailbox:mayor@sampleton.example"
@@ -160,15 +160,3 @@ def test_who_withdrew_is_not_written_for_again(world: World) -> None:
     with pytest.raises(RefusedByState, match="its signature is withdrawn"):
         resolve_letter(world.ledger, letter, "queued", "tester", "it never came")
     resolve_letter(world.ledger, letter, "sent", "tester", "let it rest")
-
-
-def test_all_in_doubt_at_once(world: World) -> None:
-    letter = in_doubt(world)
-    done = resolve_many(world.ledger, Doubts(), "queued", "tester", "all of them")
-    assert (done.moved, list(done.left)) == (0, [letter])
-    assert resolve_many(world.ledger, Doubts(campaign="none"), "sent", "tester", "x").left == {}
-    rest(world)
-    office = list_letters(world.ledger, Filter(state="in_doubt"))[0]["office"]
-    done = resolve_many(world.ledger, Doubts(office, world.campaign), "queued", "tester", "all of them")
-    assert (done.moved, done.left) == (1, {})
-    assert world.states() == {"queued": 1, "sent": 1}

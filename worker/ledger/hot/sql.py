@@ -140,7 +140,7 @@ ORDER BY due_at, id LIMIT ?
 CLAIMED = """
 SELECT l.id, l.campaign_id, l.sendout_id, l.addressee, l.attempts + 1, l.life_us, l.not_after, l.resend_of, l.mac,
        g.id, COALESCE(o.text_id, g.text_id), g.language, s.id, g.signer_version, s.wrapped_key, v.sealed, o.name, l.made_at,
-       o.facts
+       o.facts, l.due_at
 FROM letters l JOIN signatures g ON g.id = l.signature_id JOIN signers s ON s.id = g.signer_id
 JOIN signer_versions v ON v.signer_id = s.id AND v.version = g.signer_version JOIN sendouts o ON o.id = l.sendout_id
 WHERE l.state = 'claimed' AND l.claim = ? AND

@@ -50,6 +50,7 @@ class Claimed(NamedTuple):
     sendout: str = ""  # its name: of a notice it tells the kind
     made_at: int = 0
     facts: str = "{}"  # JSON: what the send-out's notices say besides their links
+    due_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from worker.domain.errors import BadInput, LettershopError
 from worker.ledger.engine import durability, failures, make_engine
 from worker.ledger.keys import Keys
+from worker.operations.checks.alarms import check_alarms
 from worker.operations.checks.finding import SETTINGS, Finding, Question
 from worker.settings import BrokerKeys, LedgerKeys, PacingKeys, Relay, is_loopback, is_placeholder
 
@@ -22,6 +23,9 @@ def check_parts(question: Question) -> Iterator[Finding]:
     yield from _ledger(question)
     yield from _fleet(question)
     yield from _relays(question)
+    if (relay := question.home.settings.alarms.relay) is not None:
+        yield from _relay(question, relay, question.at(SETTINGS, "alarms", "relay"))
+    yield from check_alarms(question)
     yield from _web(question)
     yield from _secret_files(question)
 
@@ -112,18 +116,21 @@ def _relays(question: Question) -> Iterator[Finding]:
     if question.live and not relays:
         yield question.error(question.at(SETTINGS, "relays"), "live mode needs a relay; add a [[relays]] table")
     for index, relay in enumerate(relays):
-        place = question.at(SETTINGS, "relays", index)
-        if question.live and is_placeholder(relay.host, allow_test_domains=True) and not is_loopback(relay.host):
-            yield question.error(place, f"relay {relay.name}: {relay.host} is a placeholder; enter the real server")
-        yield from _in_clear(question, place, relay)
-        if relay.ca_file and not relay.ca_file.is_file():
-            yield question.error(place, f"relay {relay.name}: ca_file {relay.ca_file} is missing")
+        yield from _relay(question, relay, question.at(SETTINGS, "relays", index))
         if relay.rate is not None and relay.rate.window_s == 1:
             yield question.warning(
                 question.at(SETTINGS, "relays", index, "rate"),
                 f"relay {relay.name}: of a rate per second about a sixth is reached, so that no single second has more;"
                 f' where the provider counts minutes, write "{60 * relay.rate.count}/min"',
             )
+
+
+def _relay(question: Question, relay: Relay, place: str) -> Iterator[Finding]:
+    if question.live and is_placeholder(relay.host, allow_test_domains=True) and not is_loopback(relay.host):
+        yield question.error(place, f"relay {relay.name}: {relay.host} is a placeholder; enter the real server")
+    yield from _in_clear(question, place, relay)
+    if relay.ca_file and not relay.ca_file.is_file():
+        yield question.error(place, f"relay {relay.name}: ca_file {relay.ca_file} is missing")
 
 
 def _web(question: Question) -> Iterator[Finding]:
@@ -170,6 +177,9 @@ def _secret_files(question: Question) -> Iterator[Finding]:
         if relay.password_file:
             place = question.at(SETTINGS, "relays", index, "password_file")
             yield from _open_to_others(question, place, relay.password_file)
+    own = settings.alarms.relay
+    if own is not None and own.password_file:
+        yield from _open_to_others(question, question.at(SETTINGS, "alarms", "relay"), own.password_file)
 
 
 def _open_to_others(question: Question, place: str, path: Path) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse
 
 from worker.domain.campaign import Campaign
 from worker.domain.occasion import Occasion as Kept
+from worker.domain.tallying import ASKED
 from worker.intake import BadPerson
 from worker.rendering import TemplateFault
 from worker.web import api_models as models
@@ -25,6 +26,7 @@ from worker.web.api_document import document, problems
 from worker.web.api_reading import read_signature
 from worker.web.api_signing import IDEMPOTENCY, Signatures
 from worker.web.api_wire import RETRY, Refusal, preflight, route_class
+from worker.web.counting import mail_class, tally_of
 from worker.web.shop import Shop
 
 PREFIX = "/api/v1"
@@ -228,11 +230,15 @@ class Signing:
         if key is None and given.confirmed:
             raise missing("`confirmed` needs an API key with the scope sign")
         if key is None:
-            return _json(await self._signatures.ask(request, campaign, given, name), ACCEPTED)
+            asked = await self._signatures.ask(request, campaign, given, name)
+            tally_of(request).add(ASKED, (mail_class(given.email),))
+            return _json(asked, ACCEPTED)
         if not sees(key, slug):
             raise _nothing()
         if not given.confirmed:
-            return _json(await self._signatures.ask_for(campaign, given, name, key), ACCEPTED)
+            asked = await self._signatures.ask_for(campaign, given, name, key)
+            tally_of(request).add(ASKED, (mail_class(given.email),))
+            return _json(asked, ACCEPTED)
         made = await self._signatures.submit(campaign, given, name, key)
         place = None if made.id is None else {"Location": f"{PREFIX}/signatures/{made.id}"}
         return _json(made, OK if made.repeated else CREATED, place)

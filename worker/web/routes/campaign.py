@@ -10,6 +10,8 @@ from starlette.types import Scope
 
 from worker.domain.campaign import Campaign
 from worker.web.campaign_views import campaign_view, openness, text_language
+from worker.web.counting import count_form, tally_of
+from worker.web.forms import read_form
 from worker.web.origins import frame_policy
 from worker.web.shop import Shop
 from worker.web.signing_form import Answered, Signing, blank
@@ -122,6 +124,7 @@ class CampaignPages:
         slug: str = request.path_params["slug"]
         campaign = self._known(slug)
         answered: Answered = await self._signing.answer(request, campaign)
+        count_form(tally_of(request), slug, await read_form(request), answered.status)
         if answered.form is None:
             return RedirectResponse(_sent(slug, answered.frame, request.query_params), SEE_OTHER)
         return await self._page(request, campaign, answered.form, answered.status, answered.wait_s)

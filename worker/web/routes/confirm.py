@@ -9,6 +9,7 @@ from worker.domain.errors import BadInput, RefusedByState
 from worker.intake.own_page import OwnPage
 from worker.ledger.tokens import CONFIRM
 from worker.web.campaign_views import asked_for, campaign_view, occasions_of, office_view
+from worker.web.counting import count_confirmation, tally_of
 from worker.web.forms import read_form
 from worker.web.routes.campaign import SEE_OTHER
 from worker.web.routes.messages import Messages
@@ -59,9 +60,11 @@ class Confirming:
         if page.expires is not None and page.expires <= self._shop.clock.now():
             return RedirectResponse(f"/confirm/{token}", SEE_OTHER)
         try:
-            await self._shop.writing(self._shop.intake.confirm, token)
+            receipt = await self._shop.writing(self._shop.intake.confirm, token)
         except RefusedByState:  # run out, or withdrawn meanwhile: the page says which
             return RedirectResponse(f"/confirm/{token}", SEE_OTHER)
+        if not receipt.repeated:
+            count_confirmation(tally_of(request), page.campaign, page.person.email)
         return await self._confirmed(request, token, page.campaign)
 
     async def _opened(self, request: Request, token: str) -> OwnPage | Response:

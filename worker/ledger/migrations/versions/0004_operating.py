@@ -127,6 +127,8 @@ def _history() -> None:
         sa.Column("target", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.Column("telling_until", sa.BigInteger()),
         sa.Column("told_at", sa.BigInteger()),
         sa.Column("told", sa.Integer(), nullable=False),
         sa.Column("cleared_at", sa.BigInteger()),
@@ -150,9 +152,11 @@ def _acts() -> None:
         sa.Column("after", ID, nullable=False),
         sa.Column("moved", sa.BigInteger(), nullable=False),
         sa.Column("skipped", sa.BigInteger(), nullable=False),
+        sa.Column("why_skipped", sa.Text(), server_default="{}", nullable=False),
         sa.Column("began_at", sa.BigInteger(), nullable=False),
         sa.Column("renewed_at", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger()),
+        sa.Column("ended_by", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     _partial("bulk_acts_open", "bulk_acts", ["id"], "ended_at IS NULL")

@@ -1,0 +1,254 @@
+"""What an operator's look costs with a million letters and attempts going on. Prints one line of JSON.
+
+    python bench/status.py [--letters N] [--readings N] [--sqlite | --postgresql]
+
+A ledger with N letters to ten offices: half of them sent, with their attempts; the rest queued, a tenth of these due,
+and the others dripping over the coming days. All the while a writer moves letters as rounds do (sent, with an
+attempt each) and folds the counts. Then, in this process and on warm connections, the median of so many readings:
+
+`status_ms`     all of `status --json` (but for asking broker and pacing, which are other servers)
+`shape_ms`      the grid of `status --shape`
+`why_ms`        `why LETTER`, and `why_office_ms` `why --office`
+`full_count_ms` what it replaces, in the same run: the whole backlog counted, due and by state
+
+Each status is held against a full count of the same snapshot in the end; a difference is an error.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from bench.form import _database
+from bench.ours import CAMPAIGN, make_home, settings_for
+from worker.intake import PersonInput
+from worker.ledger import counts, samples
+from worker.ledger.book import Ledger
+from worker.operations.due import due_now, read_letters
+from worker.operations.shape import shape
+from worker.operations.status import Seen, status
+from worker.operations.why import why_letter, why_office
+from worker.settings import Home
+from worker.wiring import open_intake, open_ledger
+
+DAY_US = 86_400_000_000
+BATCH = 50
+
+_SIGNATURES = """
+INSERT INTO signatures (id, campaign_id, signer_id, signer_version, person_key, text_id, language, state, source, evidence,
+                        made_at, confirmed_at)
+SELECT n.n + {last}, m.campaign_id, m.signer_id, 1, {key}, m.text_id, m.language, 'confirmed', 'bench', m.evidence,
+       m.made_at, m.confirmed_at
+FROM (SELECT * FROM signatures WHERE id = {last}) m CROSS JOIN ({numbers}) n
+"""
+_LETTERS = """
+INSERT INTO letters (signature_id, campaign_id, sendout_id, addressee, lane_id, rank, state, due_at, made_at, attempts,
+                     life_us, suspect, doubts, reason, mac, ended_at)
+SELECT {last} + n.n, m.campaign_id, m.sendout_id, m.addressee, m.lane_id, m.rank,
+       CASE WHEN n.n % 2 = 0 THEN 'sent' ELSE 'queued' END,
+       CASE WHEN n.n % 20 = 1 THEN {now} - (n.n % 997) * 100000000 ELSE {now} + (n.n % 997) * 600000000 END,
+       {now} - {day}, CASE WHEN n.n % 2 = 0 THEN 1 ELSE 0 END, 0, 0, 0, '', m.mac,
+       CASE WHEN n.n % 2 = 0 THEN {now} - {day} ELSE NULL END
+FROM (SELECT * FROM letters WHERE addressee <> 'signer' AND signature_id = {last}) m CROSS JOIN ({numbers}) n
+"""
+_KEYS = {"sqlite": "CAST('p' || n.n AS BLOB)", "postgresql": "convert_to('p' || n.n, 'UTF8')"}
+_ATTEMPTS = """
+INSERT INTO attempts (letter_id, number, round_id, relay, lane_id, started_at, ended_at, kind, scope, stage, code, enhanced,
+                      text, rule, steps)
+SELECT id, 1, 1, 'rehearsal', lane_id, ended_at - id, ended_at - id, 'accept', 'letter', 'dot', 250, '2.0.0', 'ok',
+       'accepted', '{{}}' FROM letters WHERE state = 'sent'
+"""
+_COUNTED = """
+INSERT INTO counts (campaign_id, sendout_id, addressee, state, n)
+SELECT campaign_id, sendout_id, addressee, state, count(*) FROM letters GROUP BY 1, 2, 3, 4
+"""
+_NUMBERS = {
+    "sqlite": "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {many}) SELECT n FROM c",
+    "postgresql": "SELECT generate_series(1, CAST({many} AS bigint)) AS n",
+}
+_OLD_DUE = """
+SELECT addressee, count(*), min(due_at) FROM letters WHERE state = 'queued' AND due_at <= :now GROUP BY addressee
+"""
+_OLD_STATES = "SELECT addressee, state, count(*) FROM letters GROUP BY addressee, state"
+
+
+def main() -> int:
+    """Run, and print the line."""
+    options = _options()
+    line: dict[str, Any] = {"bench": "status", "cores": os.cpu_count(), "letters": options.letters}
+    for database in ("sqlite", "postgresql"):
+        if options.only in {"", database}:
+            line |= {f"{database}_{key}": value for key, value in _measure(database, options).items()}
+    print(json.dumps(line))
+    return 0
+
+
+def _measure(database: str, options: argparse.Namespace) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="lettershop-bench-") as folder, _database(database) as url:
+        home = make_home(Path(folder) / "home", settings_for(1, 1) | ({"LETTERSHOP_LEDGER__URL": url} if url else {}))
+        with open_ledger(home) as ledger:
+            _fill(home, ledger, options.letters)
+            _tell(f"{database}: filled")
+            with _writer(ledger) as moved:
+                found = _readings(home, ledger, options.readings)
+                _reconcile(home, ledger)
+            return {**found, "moved_per_s": round(moved["per_s"], 1)}
+
+
+def _readings(home: Home, ledger: Ledger, readings: int) -> dict[str, float]:
+    with ledger.read() as connection:
+        letter = connection.execute(sa.text("SELECT max(id) FROM letters WHERE state = 'queued'")).scalar_one()
+    office = home.campaigns[CAMPAIGN].offices[0]
+    looks: dict[str, Callable[[], object]] = {
+        "status_ms": lambda: status(home, ledger, Seen()),
+        "shape_ms": lambda: shape(ledger, home),
+        "why_ms": lambda: why_letter(ledger, home, letter),
+        "why_office_ms": lambda: why_office(ledger, home, office),
+    }
+    found: dict[str, float] = {}
+    for name, look in looks.items():
+        found |= _timed(name, look, readings)
+    return found | _timed("full_count_ms", lambda: _full(ledger), max(3, readings // 10))
+
+
+def _timed(name: str, look: Callable[[], object], readings: int) -> dict[str, float]:
+    look()
+    took = []
+    for _ in range(readings):
+        began = time.perf_counter()
+        look()
+        took.append((time.perf_counter() - began) * 1000)
+        time.sleep(0.01)
+    slowest = name.removesuffix("_ms") + "_p95_ms"
+    return {name: round(statistics.median(took), 1), slowest: round(sorted(took)[int(len(took) * 0.95)], 1)}
+
+
+def _full(ledger: Ledger) -> tuple[Any, Any]:
+    with ledger.read() as connection:
+        due = connection.execute(sa.text(_OLD_DUE), {"now": ledger.now_us()}).all()
+        return due, connection.execute(sa.text(_OLD_STATES)).all()
+
+
+def _reconcile(home: Home, ledger: Ledger) -> None:
+    """Raises RuntimeError where what is said differs from a full count of the same snapshot."""
+    for _ in range(3):
+        with ledger.read() as connection:
+            at_us = ledger.now_us()
+            letters = read_letters(connection)
+            due = {
+                addressee: (each.n, each.first_us) for addressee, each in due_now(connection, at_us, letters).items()
+            }
+            full = {a: (n, first) for a, n, first in connection.execute(sa.text(_OLD_DUE), {"now": at_us})}
+            states = {(a, s): n for a, s, n in connection.execute(sa.text(_OLD_STATES))}
+        said = {(a, s): n for a, each in letters.by_addressee.items() for s, n in each.items() if n}
+        if due != full or said != states:
+            raise RuntimeError(f"status says {due} due and {said}; a full count says {full} and {states}")
+    grid = shape(ledger, home)
+    if sum(grid["total"]["ages"]) != grid["total"]["due"]:
+        raise RuntimeError(f"the grid's cells do not add up: {grid['total']}")
+
+
+# -- the ledger --------------------------------------------------------------------------------------------------------
+def _fill(home: Home, ledger: Ledger, letters: int) -> None:
+    """One signature through the door, then copies of it and of its letters."""
+    open_intake(home, ledger).submit_many(
+        CAMPAIGN, [PersonInput("Sample Signer 1", "signer1@mail.example", "IE")], evidence="invented for a benchmark"
+    )
+    with ledger.write() as connection:
+        dialect, now = connection.dialect.name, ledger.now_us()
+        last = connection.execute(sa.text("SELECT max(id) FROM signatures")).scalar_one()
+        many = letters // len(home.campaigns[CAMPAIGN].offices)
+        given = {"last": last, "now": now, "day": DAY_US, "key": _KEYS[dialect]}
+        numbers = _NUMBERS[dialect].format(many=many)
+        for statement in (_SIGNATURES, _LETTERS, _ATTEMPTS, "DELETE FROM count_deltas", _COUNTED):
+            connection.execute(sa.text(statement.format(numbers=numbers, **given)))
+        for minute in range(60):
+            samples.take(connection, now - minute * samples.MINUTE_US, 0, None, {"sent": letters // 2 - 60 * minute})
+    with ledger.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if ledger.dialect == "postgresql":
+            connection.exec_driver_sql("VACUUM ANALYZE")  # as autovacuum does sooner or later
+
+
+@contextlib.contextmanager
+def _writer(ledger: Ledger) -> Iterator[dict[str, float]]:
+    """Move letters all the while, a group in a transaction; what came of it is in the dictionary afterwards."""
+    told = {"per_s": 0.0}
+    over = threading.Event()
+
+    def work() -> None:
+        began, moved = time.monotonic(), 0
+        while not over.is_set():
+            moved += _move(ledger)
+            told["per_s"] = moved / (time.monotonic() - began)
+            time.sleep(0.005)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield told
+    finally:
+        over.set()
+        thread.join()
+
+
+def _move(ledger: Ledger) -> int:
+    """Some due letters become sent, each with its attempt, as a round's group of outcomes does."""
+    with ledger.write() as connection:
+        now = ledger.now_us()
+        rows = connection.execute(
+            sa.text(
+                "SELECT id, campaign_id, sendout_id, addressee, lane_id FROM letters WHERE state = 'queued'"
+                " AND due_at <= :now AND lane_id = (SELECT min(id) FROM lanes WHERE kind = 'office') LIMIT :n"
+            ),
+            {"now": now, "n": BATCH},
+        ).all()
+        if not rows:
+            return 0
+        deltas: dict[tuple[int, int, str, str], int] = {}
+        for row in rows:
+            for state, n in (("queued", -1), ("sent", 1)):
+                cell = (row.campaign_id, row.sendout_id, row.addressee, state)
+                deltas[cell] = deltas.get(cell, 0) + n
+        values = [{"id": row.id, "now": now, "lane": row.lane_id} for row in rows]
+        sent = "UPDATE letters SET state = 'sent', ended_at = :now, attempts = 1 WHERE id = :id"
+        connection.execute(sa.text(sent), values)
+        connection.execute(
+            sa.text(
+                "INSERT INTO attempts (letter_id, number, round_id, relay, lane_id, started_at, ended_at, kind, steps)"
+                " VALUES (:id, 1, 1, 'rehearsal', :lane, :now, :now, 'accept', '{}')"
+            ),
+            values,
+        )
+        counts.add(connection, deltas)
+    with ledger.write() as connection:
+        counts.fold(connection)
+    return len(rows)
+
+
+# -- helps -------------------------------------------------------------------------------------------------------------
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--letters", type=int, default=1_000_000, help="letters in the ledger")
+    parser.add_argument("--readings", type=int, default=50, help="of each kind")
+    parser.add_argument("--sqlite", dest="only", action="store_const", const="sqlite", help="SQLite only")
+    parser.add_argument("--postgresql", dest="only", action="store_const", const="postgresql", help="PostgreSQL only")
+    parser.set_defaults(only="")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

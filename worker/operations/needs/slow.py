@@ -1,0 +1,29 @@
+"""Mail servers that keep letters waiting: nothing is wrong with the letters, but few go out."""
+
+from collections.abc import Iterator
+
+from sqlalchemy.engine import Connection
+
+from worker.domain.clock import from_us
+from worker.operations.needs.need import Need, Severity
+from worker.operations.needs.stall import lane_named, offices_of
+from worker.operations.slow import slow_rounds
+from worker.settings import Home
+
+ACT_S = 120
+"""A server that keeps one letter for longer is no passing hiccup."""
+
+
+def slow(connection: Connection, home: Home, at_us: int) -> Iterator[Need]:
+    """One need for each lane whose mail server takes long to answer."""
+    for each in slow_rounds(connection, at_us):
+        offices, waited = offices_of(home, each.lane), each.waited_s(at_us)
+        text = (
+            f"The mail server for {lane_named(home, each.lane)} is very slow: by relay {each.relay} one letter has waited"
+            f" {waited} s or more for its answer. Letters to it go on by themselves, one after the other"
+        )
+        target = offices[0] if offices else each.lane
+        what = f"office {target}" if offices else f"lane {target}"
+        mend = f'lettershop hold {what} --for 1h --reason "its server is slow"'
+        severity: Severity = "act" if waited >= ACT_S else "watch"
+        yield Need("slow", target, text, from_us(each.since_us), severity, mend)
