@@ -261,7 +261,7 @@ def test_ctrl_c_leaves_a_sound_ledger(signed):
         process.send_signal(signal.SIGINT)
         process.wait(timeout=60)
     other.close()
-    assert process.returncode in {0, 130}
+    assert process.returncode in {0, 130, -signal.SIGINT}, "done already, or stopped"
     (act,) = as_json(signed("acts", "list", "--json"))["acts"]
     assert "cancelled" in signed("acts", "go-on", act["id"])
     assert some(letters(signed)) == {"queued": 20, "cancelled": 10}

@@ -12,6 +12,8 @@ import pytest
 from tests.acceptance.command import Home, argv, environment, lettershop
 from worker.embedded.lock import HomeLock
 
+pytestmark = pytest.mark.timeout(300)  # many commands in a row
+
 REASON = ("--reason", "the drive died")
 
 
@@ -44,7 +46,7 @@ def test_back_up_lose_everything_restore(home: Home, tmp_path: Path) -> None:
 
     shutil.rmtree(home.root / "var")
     assert "there is no key file" in refused(home, "restore", file, *REASON, status=2)
-    (home.root / "var").mkdir(mode=0o700)
+    (home.root / "var").mkdir(mode=0o700)  # a refused restore has made nothing
     shutil.copytree(safe, home.root / "var/keys")
     said = home.run("restore", file, *REASON)
     assert "restored 6 letters" in said
@@ -54,7 +56,7 @@ def test_back_up_lose_everything_restore(home: Home, tmp_path: Path) -> None:
 
     status = home.status()
     assert "restored from a backup" in status["ledger"]["error"]
-    home.run("resume", "everything", *REASON)  # too early, and no harm: the witness knows
+    home.run("resume", "everything", "--yes", *REASON)  # too early, and no harm: the witness knows
     assert "restored from a backup" in refused(home, "up", status=3)
     accepted = home.run("ledger", "accept-restore", *REASON)  # without --anyway: the ledger is behind
     assert "6 letters in doubt" in accepted

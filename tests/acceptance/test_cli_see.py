@@ -49,7 +49,7 @@ def test_why(cli):
     cli("hold", "letter", 1, "--reason", "look first")
     found = json.loads(cli("why", 1, "--json"))
     assert found["letter"] == 1
-    assert found["chain"][0]["mend"] == "lettershop resume letter 1"
+    assert found["chain"][0]["mend"] == 'lettershop resume letter 1 --reason "why"'
     assert "The letter to sampleton-library-committee waits" in cli("why", "--office", "sampleton-library-committee")
     assert "there is no letter 99" in cli("why", 99, status=2)
     assert "there is no office 'nobody'" in cli("why", "--office", "nobody", status=2)

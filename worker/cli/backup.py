@@ -139,8 +139,9 @@ def restore(
 
     checked_reason(reason)
     home = frame_of(context).home()
+    keys = open_keys(home)
     with HomeLock.take(home.var), _progress("restoring", quiet=json) as tell:
-        done = bring_back(home, open_keys(home), file.expanduser(), who(), reason, replace=replace, progress=tell)
+        done = bring_back(home, keys, file.expanduser(), who(), reason, replace=replace, progress=tell)
         told = _tell_pacing(context, home, done)
     if json:
         say.as_json(_restored(done, pacing=told))

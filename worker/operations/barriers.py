@@ -5,7 +5,7 @@ here decides anything; rounds choose their work by the same rows.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.engine import Connection
@@ -27,6 +27,11 @@ _GATES = {
     "domain": "a break after trouble with its mail domain",
     "relay": "a break after trouble with the relay",
 }
+
+REFUSED = "the mailbox was refused"
+"""How the reason begins of a hold that a refused recipient placed on an office's lane."""
+
+WITH_REASON = '--reason "what was mended"'
 
 _MENDED = ("lane", "relay")
 """Troubles that an operator may end before their time, once the cause is mended."""
@@ -67,7 +72,7 @@ class Barriers:
         for hold in self.holds:
             if (hold.scope, hold.target) == (scope, target):
                 until = from_us(hold.until_us) if hold.until_us else None
-                mend = " ".join(filter(None, ("lettershop resume", scope, target)))
+                mend = " ".join(filter(None, ("lettershop resume", scope, target, WITH_REASON)))
                 yield Reason("hold", hold_sentence(hold), until, mend, (scope, target))
 
     def shut(self, kind: str, key: str) -> Iterator[Reason]:
@@ -75,7 +80,7 @@ class Barriers:
         gate = self.gates.get((kind, key))
         if gate is not None:
             opens = from_us(gate.opens_at_us)
-            mend = f"lettershop resume {kind} {key}" if kind in _MENDED else ""
+            mend = f"lettershop resume {kind} {key} {WITH_REASON}" if kind in _MENDED else ""
             text = f"{_GATES[kind]}: {gate.reason}" if kind in _GATES else gate.reason  # a used-up limit says so itself
             yield Reason("gate", text, opens, mend, (kind, key))
 
@@ -98,8 +103,8 @@ def why_lane(barriers: Barriers, home: Home, key: str, domain: str, campaigns: I
 
 def why_office(barriers: Barriers, home: Home, office: Office, campaigns: Iterable[str] = ()) -> list[Reason]:
     """What keeps an office's letters waiting."""
-    found = why_lane(barriers, home, office.lane, office.domain, campaigns)
-    found += barriers.held("office", office.id)
+    lane = why_lane(barriers, home, office.lane, office.domain, campaigns)
+    found = [_refused(reason, office) for reason in lane] + [*barriers.held("office", office.id)]
     if not office.accepts_letters:
         found.append(Reason("register", f"the office takes no letters ({office.refusal})"))
     today = barriers.now.astimezone(office.zone).date()
@@ -111,6 +116,16 @@ def why_office(barriers: Barriers, home: Home, office: Office, campaigns: Iterab
         why = f"a public holiday ({holiday})" if holiday else f"outside its hours ({office.hours}, {office.zone.key})"
         found.append(Reason("hours", why, opens))
     return found
+
+
+def _refused(reason: Reason, office: Office) -> Reason:
+    """A hold because its mailbox was refused, in words: not the lane is to be resumed, the address is wrong."""
+    _, refused, said = reason.text.partition(REFUSED)
+    if reason.about != ("lane", office.lane) or not refused:
+        return reason
+    text = f"its mailbox {office.mailbox} is refused{said}. The address is wrong, or no longer there"
+    mend = f'lettershop redirect {office.id} NEW-ADDRESS --resume --reason "where it was found"'
+    return replace(reason, text=text, mend=mend)
 
 
 def next_opening(home: Home, office: Office, now: datetime) -> datetime:

@@ -86,10 +86,10 @@ def _conditions(wanted: Filter) -> Iterator[sa.ColumnElement[bool]]:
     if wanted.newer_us is not None:
         yield letters.c.made_at > wanted.newer_us
     if wanted.code:
-        yield _replied(wanted.code)
+        yield replied(wanted.code)
 
 
-def _replied(code: str) -> sa.ColumnElement[bool]:
+def replied(code: str) -> sa.ColumnElement[bool]:
     """Whether the last attempt's reply had this code."""
     said: sa.ColumnElement[bool]
     if _ENHANCED.fullmatch(code):

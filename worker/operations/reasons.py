@@ -15,10 +15,12 @@ from worker.domain.states import State
 from worker.ledger import reviews
 from worker.ledger.schema import attempts, campaigns, consents, lanes, letters, rounds, sendouts, signatures
 from worker.operations.barriers import Barriers, Reason, clock, why_lane, why_office
+from worker.operations.slow import slow_rounds
 from worker.operations.workers import ALIVE_US
 from worker.settings import Home
 
 SIGNER = "signer"
+WHY = '--reason "why"'
 MOST_AHEAD = 10_000
 """Letters ahead are counted so far: an operator needs no more to see that the limit is what it waits for."""
 
@@ -70,7 +72,7 @@ def why_waiting(connection: Connection, home: Home, row: RowMapping, barriers: B
     """What keeps a letter that is not at its end, the widest reason first."""
     state = State(row["state"])
     if state in (State.CLAIMED, State.SENDING):
-        return [_in_hand(connection, row, barriers.at_us)]
+        return [*slow(connection, row["lane"], barriers.at_us), _in_hand(connection, row, barriers.at_us)]
     if state is State.HELD:
         return [_held(connection, row)]
     if state is State.BOUND:
@@ -81,6 +83,7 @@ def why_waiting(connection: Connection, home: Home, row: RowMapping, barriers: B
         *_founded(connection, row),
         *_own(connection, row, barriers.at_us),
         *_seen(connection, row),
+        *slow(connection, row["lane"], barriers.at_us),
     ]
 
 
@@ -92,11 +95,11 @@ def _wider(home: Home, row: RowMapping, barriers: Barriers) -> list[Reason]:
     else:
         found = why_lane(barriers, home, row["lane"], row["domain"], [row["campaign"]])
         if office is not None:
-            moves = "its office has another mailbox now: it moves there when the workers start"
+            moves = "its office has another mailbox now: it moves there within a minute of that change"
             found.append(Reason("register", moves))
         elif row["addressee"] != SIGNER:
             found.append(
-                Reason("register", "its office is not in config/offices.toml", mend="lettershop offices import")
+                Reason("register", "its office is not in config/offices.toml", mend="lettershop offices import FILE")
             )
     if row["campaign"] not in home.campaigns:
         found.append(Reason("register", f"campaign {row['campaign']} is not in config/campaigns/"))
@@ -168,9 +171,9 @@ def _held(connection: Connection, row: RowMapping) -> Reason:
     if why := reviews.waiting(connection, row["signature_id"]):
         if why == reviews.COMMENT:
             return _unseen(row)
-        mend = f"lettershop signatures approve {row['signature_id']}"
+        mend = f"lettershop signatures approve {row['signature_id']} {WHY}"
         return Reason("review", f"its signature waits for an operator's look ({why})", mend=mend)
-    mend, said = f"lettershop resume letter {row['id']}", reply_of(last_attempt(connection, row["id"]))
+    mend, said = f"lettershop resume letter {row['id']} {WHY}", reply_of(last_attempt(connection, row["id"]))
     if said and row["reason"] not in {"held by an operator", "resumed"}:
         return Reason("held", f'it was set aside for an operator because "{said}"', mend=mend)
     return Reason("held", f"it is held for an operator ({row['reason'] or 'no reason given'})", mend=mend)
@@ -185,6 +188,19 @@ def _in_hand(connection: Connection, row: RowMapping, at_us: int) -> Reason:
         return Reason("round", f"{found.worker} {doing} (round {found.id}, since {clock(from_us(found.opened_at))})")
     gone = f"{found.worker} had it in hand (round {found.id}) and was last seen {clock(from_us(found.renewed_at))}"
     return Reason("round", f"{gone}: a worker takes it back within a minute")
+
+
+def slow(connection: Connection, lane: str, at_us: int) -> list[Reason]:
+    """Whether its lane's mail server takes long to answer: nothing is wrong with the letters, but few go out."""
+    return [
+        Reason(
+            "slow",
+            f"its mail server is very slow: one letter has waited {each.waited_s(at_us)} s or more for an answer by relay"
+            f" {each.relay}, and the others go after it",
+        )
+        for each in slow_rounds(connection, at_us)
+        if each.lane == lane
+    ]
 
 
 def ahead(connection: Connection, row: RowMapping, at_us: int) -> Reason | None:
@@ -207,7 +223,7 @@ def why_ended(connection: Connection, row: RowMapping) -> Reason:
 
 
 def _requeue(row: RowMapping) -> str:
-    return f"lettershop requeue letter {row['id']}"
+    return f"lettershop requeue {row['id']} {WHY}"
 
 
 def _ended(kind: str, text: str, mend: str = "") -> Reason:
@@ -228,7 +244,7 @@ _ENDS: dict[State, _End] = {
         "in doubt",
         f"its content was sent and the reply never recorded ({at}): nobody can know whether it arrived, so it is not sent"
         " again by itself",
-        f"lettershop resolve sent {row['id']}",
+        f"lettershop resolve sent {row['id']} {WHY}",
     ),
     State.FAULTY: lambda row, _, at: _ended(
         "faulty", f"it could not be made ({row['reason'] or 'no reason recorded'}), {at}: ours to mend", _requeue(row)

@@ -285,7 +285,3 @@ def _opening(seen: _Reading, office: Office) -> str | None:
 
 def _moment(at_us: int | None) -> str | None:
     return None if at_us is None else iso(from_us(at_us))
-
-
-def _due(connection: Connection, _home: Home, at_us: int) -> dict[str, Due]:
-    return due_now(connection, at_us)

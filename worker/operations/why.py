@@ -24,7 +24,7 @@ from worker.operations.barriers import Barriers, Reason, clock, read_barriers, r
 from worker.operations.barriers import why_office as office_waits
 from worker.operations.due import due_now, read_letters
 from worker.operations.limits_view import Gauge, Used, find_office, rate_text, scope_of
-from worker.operations.reasons import ahead, letter_row, why_ended, why_waiting
+from worker.operations.reasons import WHY, ahead, letter_row, slow, why_ended, why_waiting
 from worker.operations.status import Seen
 from worker.operations.workers import workers
 from worker.settings import Home
@@ -80,11 +80,11 @@ def why_office(ledger: Ledger, home: Home, office_id: str, seen: Seen | None = N
         office = home.offices.get(office_id)
         if office is None:
             gone = "it is no longer in config/offices.toml: put it back, or its letters stay"
-            own = [Reason("register", gone, mend="lettershop offices import")]
+            own = [Reason("register", gone, mend="lettershop offices import FILE")]
         else:
             slugs = [slug for slug, campaign in home.campaigns.items() if office_id in campaign.offices]
             own = told(office_waits(barriers, home, office, slugs), barriers, limits)
-            own += _sendouts(connection, home, slugs)
+            own += [*_sendouts(connection, home, slugs), *slow(connection, office.lane, at_us)]
         chain = [*fleet(ledger, home, connection, at_us, seen), *own]
     queued = mine[State.QUEUED]
     later = list(_attention(office_id, mine))
@@ -107,7 +107,7 @@ def fleet(ledger: Ledger, home: Home, connection: Connection, at_us: int, seen: 
         number = witness.read(home.var / "witness.json", ledger.ledger_id)
         if witness.highest_round(connection) < number:
             restored = "the ledger was restored from a backup, and letters may have gone out since: nothing is sent"
-            found.append(Reason("ledger", restored, mend="lettershop ledger accept-restore"))
+            found.append(Reason("ledger", restored, mend=f"lettershop ledger accept-restore {WHY}"))
     except LettershopError as exc:
         found.append(Reason("ledger", str(exc)))
     found += _workers(connection, at_us)
@@ -127,10 +127,8 @@ def _workers(connection: Connection, at_us: int) -> Iterator[Reason]:
         yield Reason("workers", "no worker is alive: nobody takes letters", mend="lettershop up")
     elif len(drained) == len(alive):
         names = ", ".join(each["name"] for each in drained)
-        mend = f"lettershop workers undrain {drained[0]['name']}"
+        mend = f"lettershop workers undrain {drained[0]['name']} {WHY}"
         yield Reason("workers", f"every worker was drained ({names}) and takes no letters", mend=mend)
-    troubles = {each["trouble"] for each in alive if each["trouble"] and not each["draining"]}
-    yield from (Reason("workers", f"a worker says: {trouble}") for trouble in sorted(troubles))
 
 
 def _sendouts(connection: Connection, home: Home, slugs: Sequence[str]) -> Iterator[Reason]:
@@ -141,13 +139,15 @@ def _sendouts(connection: Connection, home: Home, slugs: Sequence[str]) -> Itera
         name = f"send-out {each.id}, {each.name} of {each.campaign},"
         occasion = home.campaigns[each.campaign].occasions.get(each.occasion)
         if each.state is Life.HELD:
-            yield Reason("send-out", f"{name} is held ({each.reason})", mend=f"lettershop sendouts resume {each.id}")
+            yield Reason(
+                "send-out", f"{name} is held ({each.reason})", mend=f"lettershop sendouts resume {each.id} {WHY}"
+            )
         elif each.state is Life.MISSED:
-            yield Reason("send-out", f"{name} was missed", mend=f"lettershop sendouts run {each.id}")
+            yield Reason("send-out", f"{name} was missed", mend=f"lettershop sendouts run {each.id} {WHY}")
         elif each.state is Life.ANNOUNCED and occasion is not None and occasion.approval:
             begins = from_us(each.start_us)
             text = f"{name} is not approved yet; it would begin {clock(begins)}"
-            yield Reason("send-out", text, mend=f"lettershop sendouts approve {each.id}")
+            yield Reason("send-out", text, mend=f"lettershop sendouts approve {each.id} {WHY}")
 
 
 def _attention(office: str, mine: Any) -> Iterator[Reason]:

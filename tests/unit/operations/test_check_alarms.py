@@ -10,7 +10,7 @@ SETTINGS = "config/lettershop.toml"
 def found(draft, block: str, *, live: bool = False) -> list[str]:
     path = draft.root / SETTINGS
     kept = path.read_text()
-    draft.write(SETTINGS, f"{kept}\n{block}")
+    draft.write(SETTINGS, kept.replace("[alarms]\n", block, 1) if block else kept)
     try:
         return [str(each) for each in check(draft.load(), live=live).findings if "alarm" in str(each)]
     finally:
@@ -62,7 +62,7 @@ def test_the_password_of_the_alarms_relay(draft) -> None:
     draft.write("config/alarm.pw", "secret of the relay\n")
     (draft.root / "config" / "alarm.pw").chmod(0o644)
     assert any("can be read by every user" in line for line in found(draft, GOOD + relay))
-    draft.write(SETTINGS, f"{(draft.root / SETTINGS).read_text()}\n{GOOD}{relay}")
+    draft.edit(SETTINGS, "[alarms]\n", GOOD + relay)
     settings = draft.load().settings
     assert settings.alarms.relay.password.get_secret_value() == "secret of the relay"
     assert "secret" not in repr(settings)

@@ -16,10 +16,11 @@ from worker.domain.states import State
 from worker.ledger import counts
 from worker.ledger.book import Ledger
 from worker.ledger.letters_write import SIGNER
-from worker.ledger.schema import attempts, campaigns, letters, sendouts
+from worker.ledger.schema import campaigns, letters, sendouts
 from worker.operations.acts.refusing import refusal
 from worker.operations.acts.verbs import cannot
 from worker.operations.acts.wanted import Wanted
+from worker.operations.letters import replied
 from worker.settings import Home
 from worker.settings.problems import nearest
 
@@ -191,7 +192,7 @@ def _conditions(connection: Connection, wanted: Wanted, *, counting: bool = True
     if wanted.sendout:
         mine.append(letters.c.sendout_id.in_(_sendouts(connection, wanted)))
     if wanted.code:
-        mine.append(_replied(wanted.code))
+        mine.append(replied(wanted.code))
     if wanted.signature is not None:
         mine.append(letters.c.signature_id == wanted.signature)
     if wanted.older_us is not None:
@@ -210,17 +211,6 @@ def _marked(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
     if wanted.ended_from_us is not None:
         mine.append(letters.c.ended_at >= wanted.ended_from_us)
     return mine
-
-
-def _replied(code: str) -> sa.ColumnElement[bool]:
-    """Whether the last attempt ended with this reply."""
-    said: sa.ColumnElement[bool] = attempts.c.enhanced == code
-    if code.endswith("xx"):
-        said = attempts.c.code.between(int(code[0]) * 100, int(code[0]) * 100 + 99)
-    elif code.isdecimal():
-        said = attempts.c.code == int(code)
-    last = (attempts.c.letter_id == letters.c.id, attempts.c.number == letters.c.attempts)
-    return sa.exists().where(*last, said).correlate(letters)
 
 
 def _campaign(connection: Connection, slug: str) -> int:

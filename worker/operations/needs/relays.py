@@ -10,7 +10,7 @@ from worker.domain.clock import from_us
 from worker.ledger import holds
 from worker.ledger.holds import Hold
 from worker.ledger.schema import gates
-from worker.operations.barriers import relay_names
+from worker.operations.barriers import REFUSED, relay_names
 from worker.operations.needs.need import Need, Severity, count
 from worker.operations.needs.stall import lane_named, offices_of
 from worker.settings import Home
@@ -60,9 +60,9 @@ def _mailbox(connection: Connection, home: Home, hold: Hold) -> Need:
         n = connection.execute(_IN_LANE, {"lane": hold.target, "most": MOST}).scalar_one()
     text = f"{count(n, 'letter', MOST)} to {lane_named(home, hold.target)} held: {hold.reason}"
     mend = f'lettershop resume lane {hold.target} --reason "why it may go on"'
-    if mine and "mailbox was refused" in hold.reason:
+    if mine and REFUSED in hold.reason:
         text += ". Its address is wrong, or no longer there: find the right one"
-        mend = f'lettershop redirect {mine[0]} NEW-ADDRESS --reason "where it was found"'
+        mend = f'lettershop redirect {mine[0]} NEW-ADDRESS --resume --reason "where it was found"'
     elif mine:
         mend = f'lettershop resume office {mine[0]} --reason "why it may go on"'
     return Need("mailbox", mine[0] if mine else hold.target, text, from_us(hold.since_us), "act", mend, n)

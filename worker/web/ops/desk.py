@@ -11,6 +11,7 @@ from anyio import CapacityLimiter, to_thread
 from jinja2 import Environment
 
 from worker.domain.errors import LettershopError
+from worker.intake import sync_register
 from worker.ledger.book import Ledger
 from worker.operations import acts
 from worker.schedule import Board
@@ -92,6 +93,8 @@ class Desk:
         work = partial(acts.carry_on, self.ledger, act, stopping=self._stopping.is_set)
         try:
             await to_thread.run_sync(work, limiter=self._threads)
+            # what came back to the queue may belong to an office whose mailbox is another one by now
+            await to_thread.run_sync(sync_register, self.ledger, self.home.offices, limiter=self._threads)
         except LettershopError as exc:  # it stands in the ledger as abandoned, and somebody takes it up
             log.warning("act %d: %s", act, exc)
 

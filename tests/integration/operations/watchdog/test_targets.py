@@ -30,7 +30,7 @@ password_file = "config/alarm.pw"
 
 def home(draft, block: str, **environ: str):
     draft.write("config/alarm.pw", "secret\n")
-    draft.write(SETTINGS, f"{(draft.root / SETTINGS).read_text()}{block}")
+    draft.write(SETTINGS, (draft.root / SETTINGS).read_text().replace("[alarms]\n", block, 1))
     return draft.load(LETTERSHOP_ALLOW_TEST_DOMAINS="true", **environ)
 
 
