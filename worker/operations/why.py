@@ -88,6 +88,10 @@ def why_office(ledger: Ledger, home: Home, office_id: str, seen: Seen | None = N
         chain = [*fleet(ledger, home, connection, at_us, seen), *own]
     queued = mine[State.QUEUED]
     later = list(_attention(office_id, mine))
+    if not queued and (in_hand := mine[State.CLAIMED] + mine[State.SENDING]):
+        are = f"{in_hand:,} letters to {office_id} are" if in_hand > 1 else f"The letter to {office_id} is"
+        said = next((reason.text for reason in chain if reason.kind == "slow"), "they go one after the other")
+        return Why(f"{are} in a worker's hands: {said}.", (*chain, *later))
     if not queued:
         ended = ", ".join(f"{n:,} {state.replace('_', ' ')}" for state, n in sorted(mine.items()) if n)
         return Why(f"No letter to {office_id} is queued ({ended or 'there were none'}).", (*chain, *later))
