@@ -18,19 +18,21 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from bench.form import _database
-from bench.ours import CAMPAIGN, make_home, settings_for
+from bench.ours import CAMPAIGN, ROOT, make_home, settings_for
 from worker.intake import PersonInput
 from worker.ledger import counts, samples
 from worker.ledger.book import Ledger
@@ -39,7 +41,7 @@ from worker.operations.shape import shape
 from worker.operations.status import Seen, status
 from worker.operations.why import why_letter, why_office
 from worker.settings import Home
-from worker.wiring import open_intake, open_ledger
+from worker.wiring import open_intake, open_ledger, read_home
 
 DAY_US = 86_400_000_000
 BATCH = 50
@@ -85,6 +87,8 @@ _OLD_STATES = "SELECT addressee, state, count(*) FROM letters GROUP BY addressee
 def main() -> int:
     """Run, and print the line."""
     options = _options()
+    if options.child:
+        return _write(Path(options.child))
     line: dict[str, Any] = {"bench": "status", "cores": os.cpu_count(), "letters": options.letters}
     for database in ("sqlite", "postgresql"):
         if options.only in {"", database}:
@@ -95,14 +99,15 @@ def main() -> int:
 
 def _measure(database: str, options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="lettershop-bench-") as folder, _database(database) as url:
-        home = make_home(Path(folder) / "home", settings_for(1, 1) | ({"LETTERSHOP_LEDGER__URL": url} if url else {}))
+        settings = settings_for(1, 1) | ({"LETTERSHOP_LEDGER__URL": url} if url else {})
+        home = make_home(Path(folder) / "home", settings)
         with open_ledger(home) as ledger:
             _fill(home, ledger, options.letters)
             _tell(f"{database}: filled")
-            with _writer(ledger) as moved:
+            with _writer(home, os.environ | settings) as moved:
                 found = _readings(home, ledger, options.readings)
                 _reconcile(home, ledger)
-            return {**found, "moved_per_s": round(moved["per_s"], 1)}
+            return {**found, **moved}
 
 
 def _readings(home: Home, ledger: Ledger, readings: int) -> dict[str, float]:
@@ -180,25 +185,32 @@ def _fill(home: Home, ledger: Ledger, letters: int) -> None:
 
 
 @contextlib.contextmanager
-def _writer(ledger: Ledger) -> Iterator[dict[str, float]]:
-    """Move letters all the while, a group in a transaction; what came of it is in the dictionary afterwards."""
-    told = {"per_s": 0.0}
-    over = threading.Event()
+def _writer(home: Home, environment: Mapping[str, str]) -> Iterator[dict[str, float]]:
+    """A process that moves letters all the while, as a worker would; what came of it is in the dictionary afterwards."""
+    told: dict[str, float] = {}
+    command = [sys.executable, "-m", "bench.status", "--child", str(home.root)]
+    with subprocess.Popen(command, env=dict(environment), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # it has begun
+        try:
+            yield told
+        finally:
+            process.terminate()
+            told |= json.loads(process.stdout.readline())
 
-    def work() -> None:
+
+def _write(root: Path) -> int:
+    """Move letters until told to end, a group in a transaction; say when it begins, and how fast it was."""
+    over = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: over.set())
+    with open_ledger(read_home(root)) as ledger:
+        print("moving", flush=True)
         began, moved = time.monotonic(), 0
         while not over.is_set():
             moved += _move(ledger)
-            told["per_s"] = moved / (time.monotonic() - began)
-            time.sleep(0.005)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield told
-    finally:
-        over.set()
-        thread.join()
+            over.wait(0.005)
+        print(json.dumps({"moved_per_s": round(moved / (time.monotonic() - began), 1)}), flush=True)
+    return 0
 
 
 def _move(ledger: Ledger) -> int:
@@ -246,6 +258,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--readings", type=int, default=50, help="of each kind")
     parser.add_argument("--sqlite", dest="only", action="store_const", const="sqlite", help="SQLite only")
     parser.add_argument("--postgresql", dest="only", action="store_const", const="postgresql", help="PostgreSQL only")
+    parser.add_argument("--child", default="", help=argparse.SUPPRESS)
     parser.set_defaults(only="")
     return parser.parse_args()
 

@@ -3,6 +3,7 @@
 pytest_plugins = [
     "tests.fixtures.browser",
     "tests.fixtures.homes",
+    "tests.fixtures.passwords",
     "tests.fixtures.postgres",
     "tests.fixtures.redis",
     "tests.fixtures.world",

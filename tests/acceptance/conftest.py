@@ -1,20 +1,38 @@
 """A home, and verbs said to it in this process."""
 
+import os
+import shutil
+
 import pytest
 
-from tests.acceptance.command import environment
 from worker.cli.app import run
 
 
+@pytest.fixture(scope="session")
+def made_home(tmp_path_factory):
+    """A home with a ledger, made once by its verbs; every test takes a copy."""
+    root = tmp_path_factory.mktemp("made") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        without_settings(patch)
+        assert run(["init", str(root)]) == 0
+        patch.setenv("LETTERSHOP_HOME", str(root))
+        assert run(["migrate"]) == 0
+    assert not (root / "var" / "ledger.db-wal").exists(), "nobody has the ledger open"
+    return root
+
+
+def without_settings(patch):
+    for name in [name for name in os.environ if name.startswith("LETTERSHOP")]:
+        patch.delenv(name)
+
+
 @pytest.fixture
-def cli(tmp_path, capfd, monkeypatch):
+def cli(made_home, tmp_path, capfd, monkeypatch):
     """A home with a ledger; say a verb to it and get what it printed."""
-    for name in [name for name in environment() if name.startswith("LETTERSHOP")]:
-        monkeypatch.delenv(name)
+    without_settings(monkeypatch)
     root = tmp_path / "home"
-    assert run(["init", str(root)]) == 0
+    shutil.copytree(made_home, root)
     monkeypatch.setenv("LETTERSHOP_HOME", str(root))
-    assert run(["migrate"]) == 0
 
     def say(*words, status=0):
         capfd.readouterr()

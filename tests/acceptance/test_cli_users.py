@@ -45,6 +45,7 @@ def test_a_users_life(cli, word):
         assert PASSWORD not in "\n".join(ledger.iterdump())
 
 
+@pytest.mark.usefixtures("quick")
 def test_what_is_refused(cli, word, tmp_path):
     with_word = ("-r", "x", "--password-file", word)
     assert "no terminal" in cli("users", "add", "maria", "--role", "viewer", "-r", "x", status=2)
@@ -78,6 +79,7 @@ def test_what_is_refused(cli, word, tmp_path):
     assert "disabled already" in cli("users", "disable", "maria", "-r", "x", status=3)
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_audit(cli, word):
     for name in ("ann", "bob", "cem"):
         cli("users", "add", name, "--role", "viewer", "-r", "x", "--password-file", word)

@@ -74,6 +74,8 @@ class Servers:
         """Recipients that are told that there is no such user."""
         self.slow: set[str] = set()
         """Recipients that wait for their answer until `let_go`."""
+        self.waiting: set[str] = set()
+        """Those of them that wait, or have waited."""
         self.password = {"main": PASSWORD, "backup": PASSWORD}
         """What each takes for the right password."""
         self.letters: list[tuple[str, tuple[str, ...], bytes]] = []
@@ -127,6 +129,7 @@ class _Handler:
         if address in self._servers.slow:
             import asyncio
 
+            self._servers.waiting.add(address)
             await asyncio.to_thread(self._servers.let_go.wait)
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 ok"

@@ -33,7 +33,7 @@ _Code = Annotated[str, typer.Option(help='Of the last reply: "550", "5xx", "5.1.
 _Older = Annotated[str, typer.Option(help='Made longer ago than "3 d".', show_default=False)]
 _Newer = Annotated[str, typer.Option(help='Made within the last "2 h".', show_default=False)]
 _Signature = Annotated[int | None, typer.Option(help="The signature's number.", show_default=False)]
-_Expect = Annotated[int | None, typer.Option(min=0, help="Refuse if it is not so many letters.", show_default=False)]
+_Expect = Annotated[int | None, typer.Option(min=0, help="Refuse if it is more letters.", show_default=False)]
 _Look = Annotated[bool, typer.Option("--preview", help="Only say what would be done.")]
 
 
@@ -96,7 +96,7 @@ def act_on(
 
     order = None if look else Order(who(), reason)
     seen = preview(ledger, home, wanted)
-    if expect is not None and seen.count != expect:
+    if expect is not None and seen.count > expect:
         raise RefusedByState(f"{say.number(seen.count, 'letter')} would be moved, not {expect:,}; nothing was changed")
     if not json:
         show_preview(seen)
@@ -105,7 +105,9 @@ def act_on(
     if order is None:
         return None
     ask(f"{say.number(seen.count, 'letter')}, go on?", yes=yes or not seen.count)
-    return run_act(home, ledger, begin(ledger, seen.wanted, seen.count, order), json=json)
+    done = run_act(home, ledger, begin(ledger, seen.wanted, seen.count, order), json=json)
+    _tell_gone(done, seen)
+    return done
 
 
 def undo(
@@ -117,7 +119,8 @@ def undo(
 ) -> None:
     """Take an act back: the letters that it moved and nothing has moved since.
 
-    A hold is resumed, a resume held again; what was cancelled is queued, what was queued again and not tried is cancelled.
+    A hold is resumed, a resume held again; what was cancelled is queued (what was held before is held again), what was
+    queued again and not tried is cancelled.
     """
     home = frame_of(context).home()
     from worker.operations.acts import Order, preview_undo
@@ -129,7 +132,7 @@ def undo(
         if not json:
             show_preview(seen)
         ask(f"{say.number(seen.count, 'letter')}, go on?", yes=yes or not seen.count)
-        run_act(home, ledger, take_back(ledger, act, order, seen.count), json=json)
+        _tell_gone(run_act(home, ledger, take_back(ledger, act, order, seen.count), json=json), seen)
 
 
 # -- the steps -----------------------------------------------------------------------------------------------------------
@@ -193,7 +196,13 @@ def _tell(done: "Act") -> None:
     if done.ended_by:
         say.note(f"act {done.id} was stopped by {done.ended_by}")
     elif verb.undo and done.moved:
-        say.note(f"`lettershop undo {done.id}` takes it back")
+        say.note(f"`lettershop undo {done.id} --reason WHY` takes it back")
+
+
+def _tell_gone(done: "Act", seen: "Preview") -> None:
+    gone = seen.count - done.expected
+    if gone:
+        say.note(f"{gone:,} of the {say.number(seen.count, 'letter')} had moved on before act {done.id} began")
 
 
 @contextlib.contextmanager

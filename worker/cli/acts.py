@@ -76,7 +76,7 @@ def show(context: typer.Context, number: _Number, json: JsonOption = False) -> N
     say.field("by", f"{found['who']}, {say.moment(found['began_at'])}: {found['reason']}")
     if found["ended_at"]:
         say.field("ended", say.moment(found["ended_at"]) + (f", by {found['ended_by']}" if found["ended_by"] else ""))
-    say.field("undo", found["cannot_undo"] or f"lettershop undo {found['id']}")
+    say.field("undo", found["cannot_undo"] or f"lettershop undo {found['id']} --reason WHY")
 
 
 def _written(value: Any) -> str:

@@ -45,7 +45,7 @@ from worker.cli import (
 from worker.cli import importing as importing_verb
 from worker.cli import ledger as ledger_verbs
 from worker.cli.frame import Frame
-from worker.domain.errors import LettershopError
+from worker.domain.errors import BadInput, LettershopError
 
 INTERRUPTED = 130
 _MARKUP = "rich" if sys.stdout.isatty() else None  # rich costs a tenth of a second that a pipe need not pay
@@ -64,6 +64,9 @@ def run(argv: Sequence[str]) -> int:
         return exc.exit_code
     except typer.Abort:
         result = INTERRUPTED
+    except OverflowError:  # SQLite's driver says so of a number beyond 2^63
+        say.trouble("a number is too large: nothing has such a number")
+        return BadInput.exit_status
     except OSError as exc:
         place = f"{exc.filename}: " if exc.filename else ""
         say.trouble(f"{place}{exc.strerror or type(exc).__name__}")

@@ -283,7 +283,9 @@ def _needs(found: Mapping[str, Any]) -> "list[RenderableType]":
     if len(found["holds"]) > _MOST_LINES:
         lines.append(Text(f"and {len(found['holds']) - _MOST_LINES:,} more holds: add --json", "dim"))
     if found["holds"]:
-        lines.append(Text("`lettershop resume` lets them go on once the cause is mended", "dim"))
+        lines.append(
+            Text("`lettershop resume SCOPE NAME --reason WHY` lets them go on once the cause is mended", "dim")
+        )
     lines += [Text(sendout_line(each), "yellow" if each["needs"] else "dim") for each in found["sendouts"]]
     if found["in_doubt"]:
         doubted = say.number(found["in_doubt"], "letter")

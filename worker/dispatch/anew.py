@@ -26,10 +26,12 @@ class Old:
     rounds: frozenset[int]
     relays: Connections
     until: float  # monotonic
+    uncounted: bool  # its rounds do not count something that is limited now
 
     @classmethod
-    def of(cls, house: House) -> "Old":
-        return cls(house.leases.under_way(), house.relays, house.clock.monotonic() + OTHERS_S)
+    def of(cls, house: House, new: Plan) -> "Old":
+        until = house.clock.monotonic() + OTHERS_S
+        return cls(house.leases.under_way(), house.relays, until, uncounted(house.plan, new))
 
     def over(self, house: House) -> bool:
         """Whether nothing works to it any more."""

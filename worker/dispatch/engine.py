@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import uvloop
 
 from worker.dispatch import minutely
-from worker.dispatch.anew import Old, follow, uncounted
+from worker.dispatch.anew import Old, follow
 from worker.dispatch.tick import Chores
 from worker.domain.errors import LettershopError, RefusedByState
 from worker.intake import sync_register
@@ -152,14 +152,15 @@ class Engine:
         try:
             before = self.house
             house = house_anew(before, fresh)
-            if uncounted(before.plan, house.plan):
+            old = Old.of(before, house.plan)
+            if old.uncounted:
                 self._wait(house.pacer.forget())
         except (LettershopError, OSError) as exc:
             self._config.failed(str(exc))
             return
         self._at_work = house, Pins(house.committer)
         self._work_for(fresh)
-        self._old.append(Old.of(before))
+        self._old.append(old)
         self._config.took(fresh)
         self._unfollowed = True
 
@@ -170,6 +171,8 @@ class Engine:
             follow(self._ledger, self._home.offices)
             self._unfollowed = False
         for old in over:
+            if old.uncounted:  # its rounds may have refilled the windows by their plan, and have gone on since
+                self._wait(self.house.pacer.forget())
             self._wait(old.relays.sweep(0.0, everything=True))
             self._old.remove(old)
 

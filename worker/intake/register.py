@@ -26,7 +26,7 @@ def sync_register(
     who: str = "lettershop",
     progress: Callable[[int], None] | None = None,
 ) -> int:
-    """Move queued letters to the lanes of their offices' mailboxes as configured now. Returns how many moved.
+    """Move letters that are queued, held or in doubt to the lanes of their offices' mailboxes now. Returns how many.
 
     Run it at every start; a second run finds nothing to do. Letters that a round has claimed stay with it and are
     found by the next run if they come back. Letters of offices that are no longer configured stay where they are.
@@ -60,9 +60,8 @@ def _suppress(ledger: Ledger, offices: Mapping[str, Office], who: str) -> None:
 
 def _move(ledger: Ledger, addressee: str, from_lane: int, to_lane: int, who: str) -> Iterator[int]:
     move = partial(_move_page, addressee=addressee, from_lane=from_lane, to_lane=to_lane, who=who)
-    page = _PAGE
-    while page == _PAGE:
-        yield (page := transact(ledger, move))
+    while page := transact(ledger, move):
+        yield page
 
 
 def _move_page(connection: Connection, addressee: str, from_lane: int, to_lane: int, who: str) -> int:

@@ -16,10 +16,14 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from worker.domain.campaign import canonical
 from worker.domain.errors import BadInput
+from worker.ledger import audit
 from worker.ledger.schema import bulk_acts
 
 LEASE_US = 30_000_000
 """Nobody is at an act that was not renewed for so long."""
+
+RESTORE = "restore"
+"""By whom an act was ended that was open in a backup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,20 @@ def end(connection: Connection, act: Act, at_us: int, by: str = "") -> None:
     """End an act that this transaction has locked; `by` is who stopped it before its end."""
     values = {"ended_at": at_us, "ended_by": by}
     connection.execute(sa.update(bulk_acts).where(bulk_acts.c.id == act.id).values(values))
+
+
+def end_open(connection: Connection, at_us: int, who: str, reason: str) -> list[int]:
+    """End every act that is open, each with its audit row: after a restore none may go on by itself. Their numbers.
+
+    What such an act had moved may have gone out since the backup, and moved again it would go out twice.
+    """
+    rows = connection.execute(sa.select(bulk_acts).where(bulk_acts.c.ended_at.is_(None)).order_by(bulk_acts.c.id))
+    found = [_act(row) for row in rows.mappings()]
+    for act in found:
+        end(connection, act, at_us, by=RESTORE)
+        details = {"moved": act.moved, "skipped": act.skipped, "why": dict(act.why_skipped), "by": RESTORE}
+        audit.append(connection, at_us, who, f"{act.verb}-stopped", f"act {act.id}", reason, details)
+    return [act.id for act in found]
 
 
 def _act(row: RowMapping) -> Act:

@@ -4,7 +4,7 @@ The new ledger starts held: a hold on everything stands in it before it can be o
 every witness is lost as well (see `worker.ledger.restore` for what must come next). All of it is one transaction on
 PostgreSQL, and a file that is whole before it gets the ledger's name on SQLite: whoever is killed leaves what was there.
 
-What ends with a restore: rounds that were open, processes that ran, sessions of operators, who log in anew.
+What ends with a restore: rounds that were open, acts under way, processes that ran, sessions of operators, who log in anew.
 
 Numbers of signatures are not given twice: those that were given after the backup stand with producers, on receipts, and
 (with the letter's number) in the Message-IDs of letters that went out. SQLite numbers on behind the highest row, so one
@@ -25,7 +25,7 @@ from sqlalchemy.engine import Connection
 
 from worker.domain.clock import Clock, SystemClock, to_us
 from worker.domain.errors import Failed, RefusedByState
-from worker.ledger import admission, audit, backup_file, holds, sql
+from worker.ledger import admission, audit, backup_file, bulk_acts, holds, sql
 from worker.ledger.backup import Failing, Progress, pour, pour_stamp, sums
 from worker.ledger.backup_file import Note
 from worker.ledger.engine import check_server, dialect_of, failures, make_engine, raw_connection, shown, sqlite_file
@@ -147,8 +147,10 @@ def _settle(target: Connection, wish: Wish, note: Note, at_us: int) -> None:
     target.execute(sa.delete(sessions))
     reason = "restored from a backup: run `lettershop ledger accept-restore` first, then resume everything"
     held = holds.place(target, at_us, "everything", "", reason=reason, who=WHO)
+    acts = bulk_acts.end_open(target, at_us, wish.who, wish.reason)
     details = {
         "hold": held,
+        "acts_ended": acts,
         "backup_made_us": note.made_at,
         "backup_version": note.version,
         "letters": note.letters,

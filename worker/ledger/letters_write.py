@@ -265,27 +265,40 @@ def office_lanes(connection: Connection) -> Sequence[tuple[int, str]]:
 
 
 def addressees_in(connection: Connection, lane_id: int) -> Sequence[str]:
-    """The offices that have queued letters in this lane."""
-    found = sa.select(letters.c.addressee).distinct().where(letters.c.lane_id == lane_id, _is_queued())
-    return connection.execute(found).scalars().all()
+    """The offices that have letters in this lane which are queued, or may be queued again."""
+    found = {
+        addressee
+        for may_be_sent in (_is_queued(), _may_be_queued())
+        for addressee in connection.execute(
+            sa.select(letters.c.addressee).distinct().where(letters.c.lane_id == lane_id, may_be_sent)
+        ).scalars()
+    }
+    return sorted(found)
 
 
 def move_lane(connection: Connection, addressee: str, from_lane: int, to_lane: int, limit: int) -> int:
-    """Move up to `limit` queued letters of an office to another lane. Returns how many were moved.
+    """Move up to `limit` letters of an office to another lane. Returns how many were moved; 0 once there are none left.
 
-    They are taken in the order of the index of what is due, so that no page sorts those that are left.
+    The queued ones first, in the order of the index of what is due, so that no page sorts those that are left; then those
+    that are held or in doubt: nobody would look for them in the old lane when they come back.
     """
-    page = (
-        sa.select(letters.c.id)
-        .where(letters.c.lane_id == from_lane, _is_queued(), letters.c.addressee == addressee)
-        .order_by(letters.c.campaign_id, letters.c.rank, letters.c.due_at, letters.c.id)
-        .limit(limit)
-        .with_for_update()
-    )
-    moved = sa.update(letters).where(letters.c.id.in_(page.scalar_subquery()), _is_queued()).values(lane_id=to_lane)
-    return connection.execute(moved).rowcount
+    mine = (letters.c.lane_id == from_lane, letters.c.addressee == addressee)
+    due = (letters.c.campaign_id, letters.c.rank, letters.c.due_at, letters.c.id)
+    for may_be_sent, order in ((_is_queued(), due), (_may_be_queued(), (letters.c.id,))):
+        page = sa.select(letters.c.id).where(*mine, may_be_sent).order_by(*order).limit(limit).with_for_update()
+        here = letters.c.id.in_(page.scalar_subquery())
+        moved = connection.execute(sa.update(letters).where(here, may_be_sent).values(lane_id=to_lane)).rowcount
+        if moved:
+            return moved
+    return 0
 
 
 def _is_queued() -> sa.ColumnElement[bool]:
     # a literal, not a parameter: SQLite uses a partial index only where it can read the same words in the query
     return letters.c.state == sa.literal_column("'queued'")
+
+
+def _may_be_queued() -> sa.ColumnElement[bool]:
+    """Held or in doubt; said with the words of the index `letters_unusual` besides."""
+    unusual = sa.literal_column("letters.state NOT IN ('queued', 'sent', 'claimed', 'sending')", sa.Boolean)
+    return sa.and_(unusual, letters.c.state.in_([State.HELD, State.IN_DOUBT]))

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from worker.domain.errors import RefusedByState
 from worker.domain.occurrence import Life
 from worker.domain.states import Event, State, move
-from worker.ledger import audit, counts, holds, sql
+from worker.ledger import audit, bulk_acts, counts, holds, sql
 from worker.ledger.book import Ledger
 from worker.ledger.schema import attempts, letters, meta, occurrences, rounds, sendouts
 from worker.ledger.witness import highest_round
@@ -21,6 +21,8 @@ ROUND_LIFE_US = 30_000_000
 """A round not renewed for so long is dead."""
 
 REASON = "restored"
+_NO_LOOPS = 2
+"""Doubts above one: a campaign's `resend_once` leaves these letters to an operator, as they are no single crash's."""
 _LOOK = "the ledger was restored: look what had gone out"
 AHEAD_US = 300 * 86_400 * 1_000_000
 """A send-out so near may have been announced since the backup."""
@@ -59,6 +61,8 @@ def accept_restore(ledger: Ledger, witness: int, who: str, reason: str, *, anywa
                 " If it was restored from a backup all the same, say so with --anyway"
             )
         refuse_running(connection, at_us)
+        acts = bulk_acts.end_open(connection, at_us, who, reason)
+        _doubt_more(connection)
         doubted = _doubt_all(connection, at_us)
         closed = _close_rounds(connection, at_us)
         held = _hold_occurrences(connection, at_us)
@@ -72,6 +76,7 @@ def accept_restore(ledger: Ledger, witness: int, who: str, reason: str, *, anywa
             "witness": witness,
             "rounds_closed": closed,
             "send_outs": held,
+            "acts_ended": acts,
         }
         audit.append(connection, at_us, who, "accept-restore", "ledger", reason, details)
         return Accepted(epoch, sum(doubted.values()), closed)
@@ -87,6 +92,12 @@ def refuse_running(connection: Connection, at_us: int) -> None:
     live = (rounds.c.closed_at.is_(None)) & (rounds.c.renewed_at > at_us - ROUND_LIFE_US)
     if connection.execute(sa.select(rounds.c.id).where(live).limit(1)).first():
         raise RefusedByState("workers are running on this ledger: stop them, wait half a minute, and try again")
+
+
+def _doubt_more(connection: Connection) -> None:
+    """What was in doubt already may have been sent again since, by a campaign's `resend_once`: it must not be once more."""
+    first = (letters.c.state == State.IN_DOUBT.value, letters.c.doubts < _NO_LOOPS)
+    connection.execute(sa.update(letters).where(*first).values(doubts=_NO_LOOPS))
 
 
 def _doubt_all(connection: Connection, at_us: int) -> dict[str, int]:
@@ -105,8 +116,7 @@ def _doubt_all(connection: Connection, at_us: int) -> dict[str, int]:
             state=State.IN_DOUBT.value,
             claim=None,
             suspect=0,
-            # above one, so that a campaign's `resend_once` leaves these to an operator: they are no single crash's
-            doubts=sa.case((letters.c.doubts < 1, 2), else_=letters.c.doubts + 1),
+            doubts=sa.case((letters.c.doubts < 1, _NO_LOOPS), else_=letters.c.doubts + 1),
             ended_at=at_us,
             reason=REASON,
         )

@@ -4,6 +4,7 @@ A session is known by the SHA-256 of what its cookie holds; whoever reads the le
 logging in count is told apart by keyed hashes: neither the names that were typed nor any address stands in the ledger.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -17,6 +18,9 @@ from worker.ledger.schema import login_failures, sessions, users
 Role = Literal["viewer", "operator", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
 """Each may do what those before it may."""
+
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,38}[a-z0-9])?\Z")
+"""What a user may be called."""
 
 LOGIN_LOCK = 7_301_010  # an advisory lock, as those in `sql`
 
@@ -55,7 +59,12 @@ def exist(connection: Connection) -> bool:
 
 
 def find(connection: Connection, name: str, *, lock: bool = False) -> User | None:
-    """The user of this name; with `lock` nobody else changes them until the transaction ends."""
+    """The user of this name; with `lock` nobody else changes them until the transaction ends.
+
+    Strangers may write any name: one that no user can have never gets to the database, which may refuse its characters.
+    """
+    if not NAME.match(name):
+        return None
     return _user(connection, users.c.name == name, lock=lock)
 
 
@@ -105,6 +114,14 @@ def session(connection: Connection, session_hash: bytes, at_us: int, idle_us: in
     mine = _sessions(at_us, idle_us).where(sessions.c.hash == session_hash)
     row = connection.execute(mine).first()
     return Session(*row) if row else None
+
+
+def owner(connection: Connection, session_hash: bytes) -> int:
+    """The id of the user whose session this is or was, 0 where nothing is left of it. It opens nothing."""
+    found: int | None = connection.execute(
+        sa.select(sessions.c.user_id).where(sessions.c.hash == session_hash)
+    ).scalar()
+    return found or 0
 
 
 def sessions_of(connection: Connection, user_id: int, at_us: int, idle_us: int) -> list[Session]:

@@ -7,6 +7,7 @@ here decides anything; rounds choose their work by the same rows.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Literal, get_args
 
 from sqlalchemy.engine import Connection
 
@@ -17,7 +18,12 @@ from worker.domain.office import Office
 from worker.ledger import gates, holds
 from worker.ledger.gates import Gate
 from worker.ledger.holds import Hold
+from worker.ledger.lanes import ANNOUNCEMENTS
+from worker.operations.relay_words import trouble_of
 from worker.settings import Home
+
+Share = Literal["office", "signers"]
+"""Part of a relay's limits is kept for mail to signers: each share has a gate of its own."""
 
 SINK = "rehearsal"
 """The name of the only relay in rehearsal."""
@@ -25,7 +31,6 @@ SINK = "rehearsal"
 _GATES = {
     "lane": "a break after trouble with its mailbox",
     "domain": "a break after trouble with its mail domain",
-    "relay": "a break after trouble with the relay",
 }
 
 REFUSED = "the mailbox was refused"
@@ -81,8 +86,7 @@ class Barriers:
         if gate is not None:
             opens = from_us(gate.opens_at_us)
             mend = f"lettershop resume {kind} {key} {WITH_REASON}" if kind in _MENDED else ""
-            text = f"{_GATES[kind]}: {gate.reason}" if kind in _GATES else gate.reason  # a used-up limit says so itself
-            yield Reason("gate", text, opens, mend, (kind, key))
+            yield Reason("gate", _gate_sentence(gate), opens, mend, (kind, key))
 
 
 def read_barriers(connection: Connection, at_us: int) -> Barriers:
@@ -93,12 +97,23 @@ def read_barriers(connection: Connection, at_us: int) -> Barriers:
 
 def why_lane(barriers: Barriers, home: Home, key: str, domain: str, campaigns: Iterable[str] = ()) -> list[Reason]:
     """What keeps a whole lane waiting, the widest reason first."""
-    found = [*barriers.held("everything", ""), *_relays(barriers, home), *barriers.held("lane", key)]
+    found = [*barriers.held("everything", ""), *_relays(barriers, home, share_of(key)), *barriers.held("lane", key)]
     for kind, name in (("lane", key), ("lane-pace", key), ("domain", domain), ("domain-pace", domain)):
         found += barriers.shut(kind, name)
     for slug in campaigns:
         found += [*barriers.held("campaign", slug), *barriers.shut("campaign-lane", f"{slug}:{key}")]
     return found
+
+
+def share_of(lane: str) -> Share:
+    """Whose share of a relay the letters of a lane take (as `rounds.choose.share_of`): announcements go as letters do."""
+    return "signers" if lane.startswith("signers:") and lane != ANNOUNCEMENTS else "office"
+
+
+def why_relay(barriers: Barriers, name: str, shares: Sequence[Share] = get_args(Share)) -> list[Reason]:
+    """What keeps letters that take these shares from one relay."""
+    paces = {each.text: each for share in shares for each in barriers.shut("relay-pace", f"{name}:{share}")}
+    return [*barriers.held("relay", name), *barriers.shut("relay", name), *paces.values()]
 
 
 def why_office(barriers: Barriers, home: Home, office: Office, campaigns: Iterable[str] = ()) -> list[Reason]:
@@ -154,15 +169,18 @@ def clock(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _relays(barriers: Barriers, home: Home) -> list[Reason]:
+def _gate_sentence(gate: Gate) -> str:
+    """A gate in words. A limit that is used up says so itself."""
+    if gate.kind == "relay":
+        return trouble_of(gate.key, gate.reason)
+    return f"{_GATES[gate.kind]}: {gate.reason}" if gate.kind in _GATES else gate.reason
+
+
+def _relays(barriers: Barriers, home: Home, share: Share) -> list[Reason]:
     """Reasons only where no relay is left: with one still open letters move."""
     found: list[Reason] = []
     for name in relay_names(home):
-        here = [
-            *barriers.held("relay", name),
-            *barriers.shut("relay", name),
-            *barriers.shut("relay-pace", name),
-        ]
+        here = why_relay(barriers, name, (share,))
         if not here:
             return []
         found += here

@@ -34,6 +34,7 @@ _MILLISECOND_US = 1_000
 _CODE = re.compile(r"[245](?:\d\d|xx)", re.ASCII)
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)
 _MOST_SIGNATURES = 1_000
+_LONGEST_WORD = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Filter:
 
     `code` is that of the last attempt's reply: "450", "4xx", or an enhanced one like "5.1.1". Letters are older than
     `older_us`, and newer than `newer_us`, the moments (microseconds) before and after which they were made.
+    Raises BadInput for a name that no ledger could hold.
     """
 
     state: str = ""
@@ -54,6 +56,12 @@ class Filter:
     older_us: int | None = None
     newer_us: int | None = None
     signatures: tuple[int, ...] | None = None  # those of one signer, as `signatures_of` found them
+
+    def __post_init__(self) -> None:
+        for name in ("office", "campaign", "sendout"):
+            value = getattr(self, name)
+            if len(value) > _LONGEST_WORD or not value.isprintable():
+                raise BadInput(f"{name}: it must be one printable line of at most {_LONGEST_WORD} characters")
 
 
 def list_letters(ledger: Ledger, wanted: Filter, limit: int = PAGE) -> list[dict[str, Any]]:

@@ -167,7 +167,7 @@ def _set(connection: Connection, at_us: int, target: Target, rate: Rate, wish: W
         until = clock(from_us(before.until_us))
         raise RefusedByState(
             f"{target} is changed already, to {before.rate} until {until} by {before.who}: {before.reason}. "
-            "Lift it first, or say that this one replaces it"
+            "Lift it first, or say --replace"
         )
     until_us = at_us + wish.length // _MICROSECOND
     number = limit_changes.set_one(

@@ -7,7 +7,7 @@ What a letter falls under is told by the rounds' own rule, and how much is used 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from worker.domain.clock import from_us
 from worker.domain.errors import BadInput, LettershopError
@@ -15,7 +15,7 @@ from worker.domain.limits import Limit, Rate
 from worker.domain.office import Office
 from worker.ledger import limit_changes
 from worker.ledger.book import Ledger
-from worker.operations.barriers import Barriers, clock, iso, read_barriers, relay_names
+from worker.operations.barriers import Barriers, Share, clock, iso, read_barriers, relay_names
 from worker.pacing import Pacer
 from worker.settings import Home
 from worker.settings.home import CAMPAIGNS, SETTINGS
@@ -90,7 +90,7 @@ def opens_at(barriers: Barriers, limit: Limit) -> int | None:
     """When the gate opens that this limit shut, in microseconds; None where it shut none."""
     kind, _, rest = limit.key.partition(":")
     if kind == "relay":
-        shut = [barriers.gates.get(("relay-pace", f"{rest}:{share}")) for share in ("office", "signers")]
+        shut = [barriers.gates.get(("relay-pace", f"{rest}:{share}")) for share in get_args(Share)]
     else:
         shut = [barriers.gates.get((_GATES.get(kind, kind), limit.key if kind == "mailbox" else rest))]
     return max((gate.opens_at_us for gate in shut if gate is not None), default=None)
@@ -183,7 +183,7 @@ class _Places:
             (scope, limit.key if scope.startswith("mailbox") else limit.key.partition(":")[2])
         ):
             until = clock(from_us(change.until_us))
-            return f"changed by {change.who} until {until}: {change.reason} (`lettershop limit lift`)"
+            return f"changed by {change.who} until {until}: {change.reason} (`lettershop limit list`)"
         if scope == "campaign-office":
             return self._of_campaign(limit.key.split(":")[1])
         if scope in _KEYS:

@@ -15,7 +15,7 @@ from worker.domain.states import State
 from worker.ledger import reviews
 from worker.ledger.schema import attempts, campaigns, consents, lanes, letters, rounds, sendouts, signatures
 from worker.operations.barriers import Barriers, Reason, clock, why_lane, why_office
-from worker.operations.slow import slow_rounds
+from worker.operations.slow import slow_reason, slow_rounds
 from worker.operations.workers import ALIVE_US
 from worker.settings import Home
 
@@ -72,7 +72,10 @@ def why_waiting(connection: Connection, home: Home, row: RowMapping, barriers: B
     """What keeps a letter that is not at its end, the widest reason first."""
     state = State(row["state"])
     if state in (State.CLAIMED, State.SENDING):
-        return [*slow(connection, row["lane"], barriers.at_us), _in_hand(connection, row, barriers.at_us)]
+        return [
+            *slow(connection, row["lane"], barriers.at_us, row["addressee"]),
+            _in_hand(connection, row, barriers.at_us),
+        ]
     if state is State.HELD:
         return [_held(connection, row)]
     if state is State.BOUND:
@@ -83,7 +86,7 @@ def why_waiting(connection: Connection, home: Home, row: RowMapping, barriers: B
         *_founded(connection, row),
         *_own(connection, row, barriers.at_us),
         *_seen(connection, row),
-        *slow(connection, row["lane"], barriers.at_us),
+        *slow(connection, row["lane"], barriers.at_us, row["addressee"]),
     ]
 
 
@@ -190,17 +193,10 @@ def _in_hand(connection: Connection, row: RowMapping, at_us: int) -> Reason:
     return Reason("round", f"{gone}: a worker takes it back within a minute")
 
 
-def slow(connection: Connection, lane: str, at_us: int) -> list[Reason]:
+def slow(connection: Connection, lane: str, at_us: int, addressee: str) -> list[Reason]:
     """Whether its lane's mail server takes long to answer: nothing is wrong with the letters, but few go out."""
-    return [
-        Reason(
-            "slow",
-            f"its mail server is very slow: one letter has waited {each.waited_s(at_us)} s or more for an answer by relay"
-            f" {each.relay}, and the others go after it",
-        )
-        for each in slow_rounds(connection, at_us)
-        if each.lane == lane
-    ]
+    office = "" if addressee == SIGNER else addressee
+    return [slow_reason(each, at_us, office) for each in slow_rounds(connection, at_us) if each.lane == lane]
 
 
 def ahead(connection: Connection, row: RowMapping, at_us: int) -> Reason | None:

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection
 
 from worker.domain.clock import from_us
 from worker.ledger.schema import gates
-from worker.operations.barriers import Barriers, Reason, iso, relay_names
+from worker.operations.barriers import Barriers, iso, relay_names, why_relay
 from worker.operations.limits_view import Gauge, Used, limit_body, scope_of
 from worker.settings import Home
 
@@ -22,16 +22,6 @@ def relays(
     query = sa.select(gates).where(gates.c.kind == "relay")
     troubled = {row.key: row for row in connection.execute(query)}
     return [_relay(name, barriers, troubled.get(name), gauge, used) for name in relay_names(home)]
-
-
-def why_relay(barriers: Barriers, name: str) -> list[Reason]:
-    """What keeps letters from one relay."""
-    paces = {reason.text: reason for share in ("office", "signers") for reason in _paced(barriers, name, share)}
-    return [*barriers.held("relay", name), *barriers.shut("relay", name), *paces.values()]
-
-
-def _paced(barriers: Barriers, name: str, share: str) -> list[Reason]:
-    return list(barriers.shut("relay-pace", f"{name}:{share}"))
 
 
 def _relay(name: str, barriers: Barriers, gate: Any, gauge: Gauge | None, used: Used) -> dict[str, Any]:

@@ -18,7 +18,7 @@ failure and whenever their number has doubled, not one for each.
 import contextlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -101,23 +101,26 @@ class Doorman:
             return users.exist(connection)
 
     def admit(self, wanted: Try) -> Admitted | TooSoon:
-        """Count the try. Writes. Raises Failed."""
+        """Count the try, unless it comes too soon. Writes. Raises Failed."""
         allowed = _allowances(self._ledger, wanted)
+
+        with self._ledger.read() as connection:  # a flood of tries that must wait writes nothing, and waits for no lock
+            _, too_soon = _counted(connection, allowed, self._ledger.now_us())
+        if too_soon:
+            return too_soon
 
         def work(connection: Connection) -> Admitted | TooSoon:
             users.lock_logins(connection)
             at_us = self._ledger.now_us()
-            since_us = at_us - COUNTED // _MICROSECOND
-            found = [users.failures(connection, key, since_us) for key, _ in allowed]
-            waits = [_wait_us(n, last, free, at_us) for (n, last), (_, free) in zip(found, allowed, strict=True)]
-            if (longest := max(waits)) > 0:
-                return TooSoon(-(-longest // _SECOND_US))
+            counts, too_soon = _counted(connection, allowed, at_us)
+            if too_soon:
+                return too_soon
             keys = tuple(key for key, _ in allowed)
             users.forget_old(connection, at_us, COUNTED // _MICROSECOND)
             users.note_failures(connection, keys, at_us)
             user = users.find(connection, wanted.name)
             may = user if user is not None and user.disabled_at is None else None
-            return Admitted(may, at_us, keys, tuple(n + 1 for n, _ in found))
+            return Admitted(may, at_us, keys, tuple(n + 1 for n in counts))
 
         return transact(self._ledger, work)
 
@@ -200,6 +203,11 @@ class Doorman:
                 users.touch(connection, kept, at_us)
         return found
 
+    def whose(self, token: str) -> int:
+        """The id of the user whose session this cookie names, good or over; 0 where nobody knows. It lets nobody in."""
+        with self._ledger.read() as connection:
+            return users.owner(connection, Keys.token_hash(token))
+
     def sessions_of(self, user_id: int) -> list[Session]:
         """A user's sessions that are good, the last used first."""
         with self._ledger.read() as connection:
@@ -263,6 +271,16 @@ def _key(ledger: Ledger, *parts: str) -> bytes:
         len(coded).to_bytes(4, "big") + coded for coded in (part.encode("utf-8", "replace") for part in parts)
     )
     return hmac.digest(ledger.keys.form_key, b"ops login " + framed, "sha256")
+
+
+def _counted(
+    connection: Connection, allowed: Sequence[tuple[bytes, int]], at_us: int
+) -> tuple[list[int], TooSoon | None]:
+    """The failures under each key, and the longest wait that stands."""
+    found = [users.failures(connection, key, at_us - COUNTED // _MICROSECOND) for key, _ in allowed]
+    waits = [_wait_us(n, last, free, at_us) for (n, last), (_, free) in zip(found, allowed, strict=True)]
+    longest = max(waits)
+    return [n for n, _ in found], TooSoon(-(-longest // _SECOND_US)) if longest > 0 else None
 
 
 def _wait_us(n: int, last_us: int, free: int, at_us: int) -> int:

@@ -38,6 +38,7 @@ from worker.operations.barriers import (
 from worker.operations.due import SIGNER, Letters, age_s, due_now, read_letters, states
 from worker.operations.limits_view import DAY_S, Gauge, Used, limit_body
 from worker.operations.relays import relays
+from worker.operations.slow import Slow, slow_reason, slow_rounds
 from worker.operations.throughput import throughput
 from worker.settings import Home
 
@@ -120,6 +121,7 @@ class _Reading:
     gauge: Gauge | None
     used: Used
     campaigns: Mapping[str, Sequence[str]]  # the slugs of those that write to each office
+    slow: Mapping[str, Slow]  # lanes whose mail server takes long to answer
     openings: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
 
 
@@ -130,7 +132,8 @@ def _read(home: Home, ledger: Ledger, gauge: Gauge | None) -> dict[str, Any]:
         letters = read_letters(connection)
         due = due_now(connection, at_us, letters)
         barriers = read_barriers(connection, at_us)
-        seen = _Reading(home, barriers, letters, due, gauge, used, _campaigns_of(home))
+        slow = {each.lane: each for each in slow_rounds(connection, at_us)}
+        seen = _Reading(home, barriers, letters, due, gauge, used, _campaigns_of(home), slow)
         return {
             "at": iso(from_us(at_us)),
             "letters": states(letters.all),
@@ -239,13 +242,14 @@ def _all_offices(seen: _Reading) -> list[dict[str, Any]]:
 def _office(seen: _Reading, office: Office) -> dict[str, Any]:
     slugs = seen.campaigns.get(office.id, ())
     limits = seen.gauge.of_office(seen.home, office, slugs) if seen.gauge else []
+    slow = [slow_reason(seen.slow[office.lane], seen.barriers.at_us, office.id)] if office.lane in seen.slow else []
     return {
         "id": office.id,
         "title": office.title,
         "organisation": office.organisation,
         **_numbers(seen, office.id),
         "next_opening": _opening(seen, office),
-        "waits": [reason.body() for reason in why_office(seen.barriers, seen.home, office, slugs)],
+        "waits": [reason.body() for reason in [*why_office(seen.barriers, seen.home, office, slugs), *slow]],
         "limits": [limit_body(seen.barriers, limit, seen.used) for limit in limits],
     }
 

@@ -11,12 +11,13 @@ from datetime import date, datetime
 
 import sqlalchemy as sa
 
-from worker.domain.errors import BadInput, RefusedByState
+from worker.domain.errors import BadInput
 from worker.ledger import suppression
 from worker.ledger.book import Ledger
 from worker.ledger.schema import audit
-from worker.operations.acts import Order, Preview, Wanted, begin, preview
+from worker.operations.acts import Order, Wanted, preview
 from worker.operations.acts.refusing import DECLINED
+from worker.operations.acts.running import begin_found
 from worker.operations.register import By, Proposal, known, propose, read_register, retire, take, unretire
 from worker.settings import Home
 
@@ -85,8 +86,5 @@ def unsuppress(
     take(proposal, ledger, By(order.who, "unretire", order.reason))
     if requeue is None:
         return None
-    found: Preview = preview(ledger, home, requeue)
-    try:
-        return begin(ledger, found.wanted, found.count, order) if found.count else None
-    except RefusedByState:  # they moved on in between: nothing is left of them
-        return None
+    found = preview(ledger, home, requeue)
+    return begin_found(ledger, found, order) if found.count else None

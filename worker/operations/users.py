@@ -4,7 +4,6 @@ Each verb is one transaction with its audit row, which names the user and holds 
 another role or another password is logged out everywhere.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +22,11 @@ from worker.operations.barriers import iso
 from worker.operations.holds import checked_reason
 from worker.operations.sessions import name_key
 
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,38}[a-z0-9])?\Z")
+RESERVED = frozenset({
+    *("accept-restore", "backup", "console", "dispatch", "engine", "lettershop", "nobody", "restore", "root", "schedule"),
+    *("signer", "somebody", "system", "watchdog", "web", "worker"),
+})  # fmt: skip
+"""Names that the audit and holds give to the house itself, or that seem to be nobody's in particular."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,10 @@ class By:
 
 def add(ledger: Ledger, name: str, role: str, password: str, by: By) -> None:
     """Make a user. Raises BadInput for an unusable name, role, password or reason, RefusedByState for a taken name."""
-    if not _NAME.match(name):
+    if not users.NAME.match(name):
         raise BadInput("a user's name has 1 to 40 characters: small letters, digits, and . _ - between them")
+    if name in RESERVED:
+        raise BadInput(f"{name} is what the audit calls the house itself: take the name of a person")
     chosen = _role(role)
     kept = passwords.hashed(passwords.checked(password, name))
 

@@ -20,7 +20,7 @@ from worker.domain.occurrence import Life
 from worker.domain.states import WAITING, State
 from worker.ledger import occurrences, witness
 from worker.ledger.book import Ledger
-from worker.operations.barriers import Barriers, Reason, clock, read_barriers, relay_names
+from worker.operations.barriers import Barriers, Reason, Share, clock, read_barriers, relay_names, share_of
 from worker.operations.barriers import why_office as office_waits
 from worker.operations.due import due_now, read_letters
 from worker.operations.limits_view import Gauge, Used, find_office, rate_text, scope_of
@@ -29,9 +29,8 @@ from worker.operations.status import Seen
 from worker.operations.workers import workers
 from worker.settings import Home
 
-_SENDERS = ("worker", "express")
-_LOGIN = ("530 ", "534 ", "535 ", "538 ")
-"""Replies to AUTH that speak of the login (RFC 4954 section 6)."""
+_SENDERS: dict[Share, tuple[str, ...]] = {"office": ("worker",), "signers": ("worker", "express")}
+"""Which processes take letters of which share: an express worker takes mail to signers alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def why_letter(ledger: Ledger, home: Home, letter: int, seen: Seen | None = None
         own = why_waiting(connection, home, row, barriers)
         if row["state"] != State.QUEUED:
             return Why(_sentence(f"Letter {letter}", own[0]), tuple(own))
-        chain = [*fleet(ledger, home, connection, at_us, seen), *told(own, barriers, limits)]
+        chain = [*fleet(ledger, home, connection, at_us, seen, share_of(row["lane"])), *told(own, barriers, limits)]
         turn = ahead(connection, row, at_us)
     return _waiting(f"Letter {letter}", [*chain, *([turn] if turn else [])])
 
@@ -84,7 +83,7 @@ def why_office(ledger: Ledger, home: Home, office_id: str, seen: Seen | None = N
         else:
             slugs = [slug for slug, campaign in home.campaigns.items() if office_id in campaign.offices]
             own = told(office_waits(barriers, home, office, slugs), barriers, limits)
-            own += [*_sendouts(connection, home, slugs), *slow(connection, office.lane, at_us)]
+            own += [*_sendouts(connection, home, slugs), *slow(connection, office.lane, at_us, office_id)]
         chain = [*fleet(ledger, home, connection, at_us, seen), *own]
     queued = mine[State.QUEUED]
     later = list(_attention(office_id, mine))
@@ -104,8 +103,10 @@ def why_office(ledger: Ledger, home: Home, office_id: str, seen: Seen | None = N
 
 
 # -- what stops everything -----------------------------------------------------------------------------------------------
-def fleet(ledger: Ledger, home: Home, connection: Connection, at_us: int, seen: Seen | None) -> list[Reason]:
-    """What keeps every letter of this installation: a restored ledger, no worker, pacing away."""
+def fleet(
+    ledger: Ledger, home: Home, connection: Connection, at_us: int, seen: Seen | None, share: Share = "office"
+) -> list[Reason]:
+    """What keeps every letter of this installation: a restored ledger, no worker, pacing away. `share`: which letters."""
     found: list[Reason] = []
     try:
         number = witness.read(home.var / "witness.json", ledger.ledger_id)
@@ -114,7 +115,7 @@ def fleet(ledger: Ledger, home: Home, connection: Connection, at_us: int, seen: 
             found.append(Reason("ledger", restored, mend=f"lettershop ledger accept-restore {WHY}"))
     except LettershopError as exc:
         found.append(Reason("ledger", str(exc)))
-    found += _workers(connection, at_us)
+    found += _workers(connection, at_us, share)
     if seen is not None and seen.pacing:
         found.append(
             Reason("pacing", f"pacing does not answer, so nothing is sent: {seen.pacing}", mend="lettershop up")
@@ -124,8 +125,8 @@ def fleet(ledger: Ledger, home: Home, connection: Connection, at_us: int, seen: 
     return found
 
 
-def _workers(connection: Connection, at_us: int) -> Iterator[Reason]:
-    alive = [each for each in workers(connection, at_us) if each["alive"] and each["kind"] in _SENDERS]
+def _workers(connection: Connection, at_us: int, share: Share) -> Iterator[Reason]:
+    alive = [each for each in workers(connection, at_us) if each["alive"] and each["kind"] in _SENDERS[share]]
     drained = [each for each in alive if each["draining"]]
     if not alive:
         yield Reason("workers", "no worker is alive: nobody takes letters", mend="lettershop up")
@@ -209,20 +210,13 @@ def _told(reason: Reason, barriers: Barriers, limits: _Limits) -> Reason:
     if reason.kind != "gate" or gate is None:
         return reason
     if gate.kind == "relay":
-        return dataclasses.replace(reason, text=_relay(gate.key, gate.strikes, gate.reason))
+        return reason
     if gate.kind in {"lane", "domain"}:
         whose = "its mailbox" if gate.kind == "lane" else f"its mail domain {gate.key}"
         often = f"{gate.strikes} times in a row" if gate.strikes > 1 else "once"
         return dataclasses.replace(reason, text=f'a break after trouble with {whose}, {often}: "{gate.reason}"')
     key = gate.reason.removeprefix("limit ").removesuffix(" is used up")
     return dataclasses.replace(reason, kind="limit", text=_limit(key, reason.about, limits))
-
-
-def _relay(name: str, strikes: int, said: str) -> str:
-    if said.startswith(_LOGIN):
-        times = f"{strikes} logins" if strikes > 1 else "a login"
-        return f'relay {name} is held after {times} it refused ("{said}"): put its password right in [[relays]]'
-    return f'relay {name} is held after {strikes} trouble{"s" if strikes > 1 else ""} in a row: "{said}"'
 
 
 _OF = {

@@ -285,7 +285,7 @@ class OpsKeys(Section):
     )
     port: Port | None = Field(default=None, description="The port there.")
     url: Annotated[Line, AfterValidator(_base_url)] = Field(
-        default="", description='The address that operators see; `""`: that of `host` and `port`, or of the pages.'
+        default="", description='The address that operators see; `""`: that of `host` and `port`. Only with these two.'
     )
     idle: DurationField = Field(
         default=timedelta(hours=12), description="A session that was not used for so long is over."
@@ -296,6 +296,8 @@ class OpsKeys(Section):
     def _address_is_whole(self) -> Self:
         if bool(self.host) != bool(self.port):
             raise ValueError("host and port belong together; give both, or neither")
+        if self.url and not self.host:
+            raise ValueError("url is for an address of their own: give host and port, too, or leave url out")
         if not timedelta(minutes=5) <= self.idle <= self.longest <= timedelta(days=31):
             raise ValueError("idle must be at least 5 min and not more than longest, which is at most 31 days")
         return self

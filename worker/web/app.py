@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
 from worker.domain.errors import BadInput, Failed, LettershopError, RefusedByState
 from worker.operations.metrics import Counters
@@ -21,6 +21,7 @@ from worker.settings import Home, is_loopback
 from worker.web.access_log import AccessLog
 from worker.web.counting import flushing
 from worker.web.headers import Headers
+from worker.web.heads import Heads
 from worker.web.hygiene import Hygiene, Site
 from worker.web.last_resort import LastResort
 from worker.web.ops.mount import mount
@@ -98,31 +99,6 @@ def _site(home: Home, only: Only | None) -> Site:
         return Site(home.settings.base_url, loopback=rehearsal)
     own = own_address(home)
     return Site(url_of(home), loopback=rehearsal or (own is not None and is_loopback(own[0])))
-
-
-class Heads:
-    """HEAD is answered wherever GET is, and in the same way but for the body (RFC 9110, 9.3.2). Pure ASGI.
-
-    The routes have a scope of their own: the server reads in its own, while the answer goes out, that no body is due. What
-    the routes note in theirs, as which one was taken, is for the access log.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "HEAD":
-            await self._app(scope, receive, send)
-            return
-
-        async def bare(message: Message) -> None:
-            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
-
-        got = {**scope, "method": "GET"}
-        try:
-            await self._app(got, receive, bare)
-        finally:
-            scope.update({**got, "method": "HEAD"})
 
 
 def _answer_errors(app: FastAPI, shop: Shop) -> None:

@@ -13,8 +13,9 @@
 A body is read whole before the app is called, so that no half of one holds a thread or a transaction.
 
 Whose page asks for a write is told by `Origin` (Fetch Standard) or, lacking it, by `Sec-Fetch-Site` (Fetch Metadata); no
-page's script can set either. Old phones and programs send neither and pass: nothing here is done by cookie, so a
-forged request carries no authority of its victim's. `Origin: null` comes from sandboxed frames, and from our own
+page's script can set either. Old phones and programs send neither and pass: the supporters' pages do nothing by cookie,
+so that a forged request carries no authority of its victim's. The operators' pages go by cookie, and their forms carry a
+field of the session besides (`worker.web.ops.csrf`). `Origin: null` comes from sandboxed frames, and from our own
 token pages, which tell no referrer: there it passes where the browser says that the asker was ours, or says nothing at
 all, since the path's secret is the proof then.
 """

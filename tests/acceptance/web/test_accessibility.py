@@ -35,15 +35,15 @@ WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWi
 
 
 class Audit:
-    """Looks at pages in all their shapes and keeps what it finds."""
+    """Looks at pages in all their shapes, or in those that are given, and keeps what it finds."""
 
-    def __init__(self, page):
-        self.page, self.found, self.looked = page, [], 0
+    def __init__(self, page, shapes=SHAPES):
+        self.page, self.shapes, self.found, self.looked = page, shapes, [], 0
 
     def look(self, name):
         """The page as it is now."""
         self.page.evaluate(Axe().axe_script)
-        for width, theme, rules in SHAPES:
+        for width, theme, rules in self.shapes:
             self.page.set_viewport_size({"width": width, "height": 900})
             self.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             self.page.evaluate(SETTLED)

@@ -170,6 +170,30 @@ def test_a_limit_on_what_had_none_is_counted_from_the_ledger(
         assert order == ["forgotten"]
 
 
+def test_it_is_counted_anew_when_the_rounds_are_over_that_did_not_count_it(
+    draft: Draft, home: Home, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A round of the old house may have refilled the windows by its own plan, and has sent since."""
+    monkeypatch.setattr(anew, "OTHERS_S", 0.0)
+    forgotten: list[bool] = []
+    usual = Pacer.forget
+
+    async def forget(self: Pacer) -> None:
+        forgotten.append(bool(engine.house.leases.under_way()))
+        await usual(self)
+
+    monkeypatch.setattr(Pacer, "forget", forget)
+    with_domain = limits(draft, 'domain = "100/h"')
+    with running(home, ledger) as engine:
+        engine.house.leases.opened(4711, engine.house.clock.monotonic())  # a round under way
+        with_domain()
+        until(lambda: engine.house.plan.domain == parse_rate("100/h"), "it is taken")
+        assert forgotten == [True]
+        engine.house.leases.closed(4711)
+        until(lambda: not engine._old, "the old round to be over")
+        assert forgotten == [True, False]
+
+
 def test_a_worker_is_drained_and_goes_on(home: Home, ledger: Ledger) -> None:
     heard: list[bool] = []
     with running(home, ledger, listen=heard.append) as engine:

@@ -132,6 +132,17 @@ def test_a_broker_that_hangs_or_fails_costs_nobody_anything(
     assert "mail.example" not in caplog.text
 
 
+@pytest.mark.parametrize("state", ["held", "in_doubt"])
+def test_what_may_come_back_to_the_queue_follows_too(ledger: Ledger, ledger_keys: Keys, state: str) -> None:
+    signed = make_intake(ledger, ledger_keys).submit("library", person(), evidence="e")
+    set_state(ledger, signed.signature, "council", state)
+    moved = OFFICES | {"council": office("council", "New@Council.example")}
+    assert sync_register(ledger, moved) == 1
+    keys = {r["id"]: r["key"] for r in rows(ledger, sa.select(lanes))}
+    where = {letter["addressee"]: keys[letter["lane_id"]] for letter in letters_of(ledger, signed.signature)}
+    assert where["council"] == "mailbox:new@council.example"
+
+
 def test_letters_follow_their_office_to_its_new_mailbox(ledger: Ledger, ledger_keys: Keys) -> None:
     intake = make_intake(ledger, ledger_keys)
     signed = intake.submit("library", person(), evidence="e")

@@ -52,6 +52,7 @@ def test_accepting_puts_in_doubt_what_may_have_gone_out(ledger: Ledger, ledger_k
             "witness": 100,
             "rounds_closed": 2,
             "send_outs": [],
+            "acts_ended": [],
         }
         assert connection.execute(sa.select(rounds.c.ended).distinct()).scalars().all() == ["died"]
         lost = connection.execute(sa.select(attempts.c.kind, attempts.c.stage, attempts.c.rule)).all()

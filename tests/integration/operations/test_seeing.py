@@ -14,7 +14,7 @@ from worker.domain.limits import Limit, Rate
 from worker.ledger import gates, samples
 from worker.ledger.samples import MINUTE_US
 from worker.ledger.schema import bulk_acts, letters, processes
-from worker.operations.barriers import SINK
+from worker.operations.barriers import SINK, WITH_REASON
 from worker.operations.limits_view import Gauge, limits_of_office
 from worker.operations.shape import AGES_MIN, shape
 from worker.operations.status import Seen, status
@@ -133,7 +133,7 @@ def test_a_relay_in_trouble(world: World) -> None:
             gates.strike(connection, now, "relay", SINK, opens_at_us=now + 10**8, reason="535 5.7.8 bad credentials")
     (relay,) = status(world.home, world.ledger, Seen())["relays"]
     assert (relay["ok"], relay["strikes"], relay["trouble"]) == (False, 3, "535 5.7.8 bad credentials")
-    assert relay["waits"][0]["mend"] == f"lettershop resume relay {SINK}"
+    assert relay["waits"][0]["mend"] == f"lettershop resume relay {SINK} {WITH_REASON}"
 
 
 def test_processes_are_alive_by_what_they_write(world: World) -> None:

@@ -113,16 +113,18 @@ def home_for(draft: Draft, **environ: str) -> Home:
 
 @contextmanager
 def open_site(home: Home, ledger: Ledger, redis: RedisServer) -> Iterator[Site]:
-    """A site that lives as long as the block."""
+    """A site that lives as long as the block, and ends as the server ends it, after what goes on behind answers."""
     rings: list[str] = []
     open_windows(redis, f"{ledger.ledger_id}:form")
     intake = Intake(ledger, ledger.keys, home.campaigns, home.offices, SystemClock(), lambda: rings.append("ding"))
     shop = shop_of(home, ledger, intake, SystemClock(), redis.url)
     with asyncio.Runner() as runner:
-        transport = httpx.ASGITransport(make_app(shop), raise_app_exceptions=False)
-        client = httpx.AsyncClient(transport=transport, base_url=BASE)
+        app = make_app(shop)
+        life = app.router.lifespan_context(app)
+        runner.run(life.__aenter__())
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url=BASE)
         try:
             yield Site(shop, runner, client, rings)
         finally:
             runner.run(client.aclose())
-            runner.run(shop.aclose())
+            runner.run(life.__aexit__(None, None, None))

@@ -8,7 +8,7 @@ import pytest
 from worker.domain.clock import from_us
 from worker.domain.errors import BadInput
 from worker.operations.needs import WORST_FIRST, Need, in_order
-from worker.operations.needs.relays import cause_of
+from worker.operations.relay_words import cause_of
 from worker.operations.watchdog import Plan, recipients
 from worker.operations.watchdog.absence import Absence
 from worker.operations.watchdog.telling import plain
@@ -153,7 +153,7 @@ def test_a_mails_words() -> None:
     since = datetime(2027, 5, 5, 8, 0, tzinfo=UTC)
     first, second = need("relay", "main", text="Relay main is away", letters=1200), need("disk", "a")
     telling = Telling(new=[(first, since)], still=[(second, since)], watch=[need("review", severity="watch")])
-    assert subject("live", telling) == "[lettershop live] needs you (and 1 more): Relay main is away"
+    assert subject("live", telling) == "[lettershop live] needs you: Relay main is away (and 1 more)"
     text = body("/srv/lettershop", telling, since, "https://ops.example")
     assert "- Relay main is away\n  since   2027-05-05 08:00:00 UTC\n  letters 1,200\n  mend it lettershop x" in text
     assert "Still needs you" in text

@@ -59,11 +59,13 @@ def test_how_they_are_kept() -> None:
     assert passwords.is_old(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("x"))
 
 
+@pytest.mark.usefixtures("quick")
 def test_two_keyboards_write_it_alike() -> None:
     kept = passwords.hashed("fu\u0308nf andere worte")
     assert passwords.fits(kept, "f\u00fcnf andere worte")
 
 
+@pytest.mark.usefixtures("quick")
 def test_what_is_no_hash_fits_nothing() -> None:
     assert not passwords.fits("", "x")
     assert not passwords.fits("$argon2id$nonsense", "x")

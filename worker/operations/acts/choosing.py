@@ -18,7 +18,7 @@ from worker.ledger.book import Ledger
 from worker.ledger.letters_write import SIGNER
 from worker.ledger.schema import campaigns, letters, sendouts
 from worker.operations.acts.refusing import refusal
-from worker.operations.acts.verbs import cannot
+from worker.operations.acts.verbs import cannot, held_mark
 from worker.operations.acts.wanted import Wanted
 from worker.operations.letters import replied
 from worker.settings import Home
@@ -168,7 +168,7 @@ class Finder:
 
 def look(connection: Connection, wanted: Wanted, ids: Sequence[int], at_us: int) -> Sequence[Any]:
     """The letters of a page, locked, with `why`: the reason why one may not be moved, "" where it may."""
-    columns = [letters.c[name] for name in ("id", "campaign_id", "sendout_id", "addressee", "state")]
+    columns = [letters.c[name] for name in ("id", "campaign_id", "sendout_id", "addressee", "state", "reason")]
     query = (
         sa.select(*columns, refusal(connection, wanted, at_us).label("why"))
         .where(letters.c.id.in_(ids), *_marked(wanted))
@@ -205,7 +205,8 @@ def _conditions(connection: Connection, wanted: Wanted, *, counting: bool = True
 def _marked(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
     mine: list[sa.ColumnElement[bool]] = []
     if wanted.mark:
-        mine.append(letters.c.reason == wanted.mark)
+        held = letters.c.reason.startswith(held_mark(wanted.mark), autoescape=True)
+        mine.append(sa.or_(letters.c.reason == wanted.mark, held))
     if wanted.mark_starts:
         mine.append(letters.c.reason.startswith(wanted.mark_starts, autoescape=True))
     if wanted.ended_from_us is not None:

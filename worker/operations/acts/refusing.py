@@ -4,10 +4,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from worker.domain.making import CONFIRM, notice_kind
+from worker.domain.occurrence import Life
 from worker.domain.states import Event, State
-from worker.ledger import holds, suppression
+from worker.ledger import holds, occurrences, suppression
 from worker.ledger.hot.database import DOUBT_REST_US
 from worker.ledger.letters_write import SIGNER
+from worker.ledger.occurrences import Occurrence
 from worker.ledger.schema import attempts, letters, reviews, rounds, sendouts, signatures
 from worker.operations.acts.wanted import Wanted
 
@@ -17,6 +19,7 @@ ENDED = "its signature has ended, or is not confirmed"
 DECLINED = "its office asked not to be written to"
 REVIEW = "its signature waits to be looked at"
 BARRED = "its send-out is held"
+CALLED_OFF = "its send-out was cancelled"
 RESTS = "its reply may still come: 15 minutes must go by"
 
 
@@ -28,6 +31,8 @@ def refusal(connection: Connection, wanted: Wanted, at_us: int) -> sa.ColumnElem
     known = [(_under_review(), REVIEW)]
     if declining := suppression.declining(connection, at_us):
         known.append((letters.c.addressee.in_(sorted(declining)), DECLINED))
+    if over := _called_off(connection):
+        known.append((letters.c.sendout_id.in_(over), CALLED_OFF))
     if verb.event is Event.RESUME:
         barred = [int(hold.target) for hold in holds.standing(connection, at_us, "sendout") if hold.target.isdecimal()]
         known += [(letters.c.sendout_id.in_(barred), BARRED)] if barred else []
@@ -38,6 +43,22 @@ def refusal(connection: Connection, wanted: Wanted, at_us: int) -> sa.ColumnElem
     else:
         known.append((sa.and_(letters.c.state == State.CANCELLED.value, letters.c.doubts > 0), ARRIVED))
     return sa.case(*known, else_="")
+
+
+def _called_off(connection: Connection) -> list[int]:
+    """Cancelled yearly send-outs with their announcements, and announcements of a text that was edited since."""
+    seen = occurrences.listed(connection)
+    own = [each.sendout_id for each in seen if each.state is Life.CANCELLED and each.sendout_id is not None]
+    names = {(each.campaign_id, name) for each in seen for name in _void_announcements(each)}
+    rows = connection.execute(sa.select(sendouts.c.id, sendouts.c.campaign_id, sendouts.c.name)).all() if names else []
+    return sorted([*own, *(row.id for row in rows if (row.campaign_id, row.name) in names)])
+
+
+def _void_announcements(occurrence: Occurrence) -> list[str]:
+    """The names of their send-outs: the last edition's counts while it stands, or is being told."""
+    stands = occurrence.told_to >= 0 and occurrence.state is not Life.CANCELLED
+    names = [occurrence.announcement_of(edition) for edition in range(1, occurrence.edition + (not stands))]
+    return [*names, *(f"{name}-ask" for name in names)]
 
 
 def _under_review() -> sa.ColumnElement[bool]:

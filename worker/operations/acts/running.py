@@ -7,10 +7,12 @@ and nothing else, two who are at the same act share its pages, and nobody who wr
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from worker.domain.errors import LettershopError, RefusedByState
+from worker.domain.states import Event, State, move
 from worker.ledger import audit, bulk_acts
 from worker.ledger.book import Ledger
 from worker.ledger.bulk_acts import Act, New
@@ -33,15 +35,20 @@ Progress = Callable[[int, int], None]
 def begin(ledger: Ledger, wanted: Wanted, expected: int, order: Order) -> int:
     """Begin the act that a preview showed; its number. `carry_on` does the work.
 
-    Give the preview's own `wanted` and `count`. Raises RefusedByState where the count is another by now, or nothing can be
-    moved; BadInput as the preview does.
+    Give the preview's own `wanted` and `count`. That letters leave meanwhile is no reason to refuse: a busy campaign's do.
+    Raises RefusedByState where there are more by now, or nothing can be moved; BadInput as the preview does.
     """
     found = count(ledger, wanted)
-    if found.count != expected:
-        raise RefusedByState(
-            f"the count changed since the preview: {expected:,} then, {found.count:,} now; nothing was changed: look again"
-        )
+    refuse_more(found, expected)
     return begin_found(ledger, found, order)
+
+
+def refuse_more(found: Preview, expected: int) -> None:
+    """Raises RefusedByState where more letters were found than somebody has seen."""
+    if found.count > expected:
+        raise RefusedByState(
+            f"the count grew since the preview: {expected:,} then, {found.count:,} now; nothing was changed: look again"
+        )
 
 
 def begin_found(ledger: Ledger, found: Preview, order: Order, undoes: int | None = None) -> int:
@@ -142,9 +149,26 @@ def _page(connection: Connection, act_id: int, after: int, ids: Sequence[int]) -
     movable = [row for row, why in zip(found, whys, strict=True) if not why]
     left = Counter(why for why in whys if why)
     left[MOVED_ON] += len(ids) - len(found)
-    move_found(connection, movable, verb.to, verbs.values(verb, act_id, at_us))
+    _move(connection, act, wanted, movable, at_us)
     bulk_acts.advance(connection, act, at_us, after=ids[-1], moved=len(movable), left=left)
     return bulk_acts.read(connection, act_id)
+
+
+def _move(connection: Connection, act: Act, wanted: Wanted, found: Sequence[Any], at_us: int) -> None:
+    """Move locked letters; one that was held when the act that is undone took it is held again, and is not sent."""
+    verb, marked = wanted.does, verbs.held_mark(wanted.mark)
+    waiting: list[Any] = []
+    held: list[Any] = []
+    again: list[Any] = []
+    for row in found:
+        was_held = wanted.mark and row.reason.startswith(marked)
+        (again if was_held else held if row.state == State.HELD else waiting).append(row)
+    usual = verbs.values(verb, act.id, at_us)
+    move_found(connection, waiting, verb.to, usual)
+    move_found(connection, held, verb.to, verbs.from_held(verb, act.id, at_us))
+    if again:  # two moves of the table, of which nobody sees the first: raises IllegalMove should it forbid one
+        to = move(move(State.CANCELLED, Event.REQUEUE), Event.HOLD)
+        move_found(connection, again, to, usual | verbs.held_again(wanted.mark))
 
 
 def _end(connection: Connection, act_id: int, after: int, ids: Sequence[int]) -> Act:

@@ -1,7 +1,7 @@
 """Taking an act back: the letters that it moved and that nothing has moved since are moved again, as another act.
 
     hold -> resume, resume -> hold        as they were; due times that lie ahead are kept
-    cancel -> requeue                     exactly the letters that this act cancelled
+    cancel -> requeue                     exactly the letters that this act cancelled; those it found held are held again
     requeue -> cancel                     those that were not tried since
 
 What was resolved stays so: whether a letter arrived is known, or was decided, and cannot become doubtful again.
@@ -13,7 +13,7 @@ from worker.ledger.book import Ledger
 from worker.ledger.bulk_acts import Act
 from worker.operations.acts import verbs
 from worker.operations.acts.choosing import Preview, count
-from worker.operations.acts.running import begin_found, refuse_undone
+from worker.operations.acts.running import begin_found, refuse_more, refuse_undone
 from worker.operations.acts.verbs import VERBS
 from worker.operations.acts.wanted import Order, Wanted
 
@@ -31,13 +31,11 @@ def preview_undo(ledger: Ledger, act_id: int) -> Preview:
 def undo(ledger: Ledger, act_id: int, order: Order, expected: int | None = None) -> int:
     """Begin the act that takes `act_id` back; its number, for `carry_on`.
 
-    Raises RefusedByState where it cannot be undone, or `expected`, a preview's count, is given and is another by now.
+    Raises RefusedByState where it cannot be undone, or `expected`, a preview's count, is given and has grown by now.
     """
     found = preview_undo(ledger, act_id)
-    if expected is not None and found.count != expected:
-        raise RefusedByState(
-            f"the count changed since the preview: {expected:,} then, {found.count:,} now; nothing was changed: look again"
-        )
+    if expected is not None:
+        refuse_more(found, expected)
     if not found.count:
         raise RefusedByState(
             f"none of the letters of act {act_id} can be moved back: they have moved on since; nothing was changed"

@@ -58,6 +58,11 @@ def mark(verb: Verb, act: int) -> str:
     return f"{verb.done} by an operator, act {act}"
 
 
+def held_mark(marked: str) -> str:
+    """What the reason of a letter begins with that was held before, by its mark; why it was held follows."""
+    return f"{marked}, was held: "
+
+
 def cannot(state: str, verb: Verb) -> str:
     """Why a letter in this state is left alone."""
     what = "a letter in doubt" if state == State.IN_DOUBT else f"a {state} letter"
@@ -79,6 +84,19 @@ def values(verb: Verb, act: int, at_us: int) -> dict[str, Any]:
     taken_back = letters.c.state.in_([State.CANCELLED.value, State.SUPPRESSED.value])
     due = sa.case((taken_back, _no_sooner(at_us)), else_=at_us)  # a send-out spreads its letters over weeks
     return {**reason, "ended_at": None, "due_at": due, "life_us": 0, "suspect": 0, "resend_of": None}
+
+
+def from_held(verb: Verb, act: int, at_us: int) -> dict[str, Any]:
+    """The same for a letter that is held: one that is taken back keeps why."""
+    usual = values(verb, act, at_us)
+    if verb.event is not Event.CANCEL:
+        return usual
+    return {**usual, "reason": sa.literal(held_mark(mark(verb, act)), sa.Text) + letters.c.reason}
+
+
+def held_again(marked: str) -> dict[str, Any]:
+    """The columns of a letter with this mark that is held as it was."""
+    return {"reason": sa.func.substr(letters.c.reason, len(held_mark(marked)) + 1)}
 
 
 def _no_sooner(at_us: int) -> sa.ColumnElement[int]:

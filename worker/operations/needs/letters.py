@@ -140,7 +140,7 @@ def _in_doubt(connection: Connection, home: Home, at_us: int) -> Iterator[Need]:
             f"{count(len(rows), 'letter', MOST)} may or may not have gone out: the relay's answer was lost."
             " Look in the relay's log, then say which"
         )
-        mend = 'lettershop resolve sent --all --reason "what the log says" (or: resolve queued, to send again)'
+        mend = 'lettershop resolve sent --all --reason "what the log says"'
         yield Need("in-doubt", "", text, since, "act", mend, len(rows))
 
 

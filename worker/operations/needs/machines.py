@@ -55,7 +55,7 @@ def _clocks(home: Home, rows: list[Any]) -> Iterator[Need]:
         if abs(skew) > allowed_us:
             way = "ahead" if skew > 0 else "behind"
             text = f"The clock of {host} is {abs(skew) / 1_000_000:.0f} s {way} of the ledger's: set it by NTP"
-            yield Need("clock", host, text, None, "act", f"timedatectl set-ntp true (on {host})")
+            yield Need("clock", host, text, None, "act", "timedatectl set-ntp true")
 
 
 def _disks(home: Home, rows: list[Any]) -> Iterator[Need]:
@@ -69,7 +69,7 @@ def disk_need(home: Home, disk: Disk) -> Iterator[Need]:
     if disk.size and disk.free < home.settings.alarms.disk_free * disk.size:
         share = 100 * disk.free / disk.size
         text = f"The disk of {disk.host} is nearly full: {disk.free / _GIB:.1f} GiB ({share:.0f} %) are left"
-        yield Need("disk", disk.host, text, None, "act", f"df -h (on {disk.host}; make room)")
+        yield Need("disk", disk.host, text, None, "act", "df -h")
 
 
 def asked(home: Home, parts: Parts) -> Iterator[Need]:

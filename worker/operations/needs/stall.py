@@ -19,7 +19,16 @@ from worker.ledger import gates
 from worker.ledger.holds import Hold
 from worker.ledger.lanes import ANNOUNCEMENTS, CONFIRMATIONS, PAGES
 from worker.ledger.schema import holds, lanes
-from worker.operations.barriers import Barriers, next_opening, relay_names, why_lane, why_office
+from worker.operations.barriers import (
+    Barriers,
+    Share,
+    next_opening,
+    relay_names,
+    share_of,
+    why_lane,
+    why_office,
+    why_relay,
+)
 from worker.operations.needs.need import Need, count
 from worker.settings import Home
 
@@ -155,8 +164,7 @@ class Scene:
 
     def open(self, lane: Any) -> bool:
         """Whether a lane has letters that were due, and was open all the while."""
-        express = lane.kind == "signers" and lane.key != ANNOUNCEMENTS
-        if not self._relay_open("signers" if express else "office"):
+        if not self._relay_open(share_of(lane.key)):
             return False
         if lane.kind == "signers":
             return self.signers_due and not why_lane(self.past, self.home, lane.key, lane.domain)
@@ -165,15 +173,9 @@ class Scene:
             for office in self.by_lane.get(lane.key, ())
         )
 
-    def _relay_open(self, kind: str) -> bool:
-        """Whether a relay took letters of this kind all the while."""
-        past = self.past
-        return any(
-            not any(past.held("relay", name))
-            and not any(past.shut("relay", name))
-            and not any(past.shut("relay-pace", f"{name}:{kind}"))
-            for name in relay_names(self.home)
-        )
+    def _relay_open(self, share: Share) -> bool:
+        """Whether a relay took letters of this share all the while."""
+        return any(not why_relay(self.past, name, (share,)) for name in relay_names(self.home))
 
 
 def _due(connection: Connection, scene: Scene, ready: Sequence[Any]) -> list[Front]:
@@ -205,7 +207,7 @@ def lane_named(home: Home, key: str) -> str:
         PAGES: "mails with the link of the own page",
         ANNOUNCEMENTS: "announcements to signers",
     }
-    return words.get(key) or " and ".join(offices_of(home, key)) or key
+    return words.get(key) or " and ".join(offices_of(home, key)) or "a mailbox that is no office's any more"
 
 
 def offices_of(home: Home, key: str) -> list[str]:

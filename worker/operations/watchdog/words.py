@@ -1,5 +1,6 @@
 """What the watchdog's mails say: plain text, no signer's data, the verb that mends it below each need."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,6 +8,9 @@ from datetime import datetime
 from worker.domain.clock import from_us
 from worker.ledger.alarms import Alarm
 from worker.operations.needs import Need
+
+_SUBJECT = 70
+"""Characters of a cause in a subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +31,15 @@ def subject(mode: str, telling: Telling) -> str:
     fresh = [need for need, _ in (*telling.new, *telling.still)]
     if not fresh:
         n = len(telling.over)
-        return f"[lettershop {mode}] over: {telling.over[0].text}" + (f" (and {n - 1} more)" if n > 1 else "")
+        return f"[lettershop {mode}] over: {_short(telling.over[0].text)}" + (f" (and {n - 1} more)" if n > 1 else "")
     word = "needs you" if telling.new else "still needs you"
     more = f" (and {len(fresh) - 1} more)" if len(fresh) > 1 else ""
-    return f"[lettershop {mode}] {word}{more}: {fresh[0].text}"
+    return f"[lettershop {mode}] {word}: {_short(fresh[0].text)}{more}"
+
+
+def _short(text: str) -> str:
+    """The cause alone, without the relay's words behind it, and no half words."""
+    return textwrap.shorten(text.partition(" (")[0].partition(". ")[0], _SUBJECT, placeholder=" ...")
 
 
 def body(home: str, telling: Telling, now: datetime, pages: str = "") -> str:

@@ -1,6 +1,6 @@
 """The forms of verbs, what they do, and the acts over letters that they begin.
 
-A form counts first. Whoever confirms says how many letters they saw; where it is another number by then nothing is done,
+A form counts first. Whoever confirms says how many letters they saw; where it is more by then nothing is done,
 and the answer (409) shows the new one and asks again. Errors come back with the form as it was filled in.
 """
 
@@ -78,7 +78,7 @@ def _add_forms(routes: APIRouter, desk: Desk, gate: Gate) -> None:
     async def _begin(request: Request, user: Visitor, deed: Deed, given: FormData, sheet: Sheet) -> Response:
         order, expected = Order(user.name, sheet.reason), _whole(given.get("expected"))
         found = await desk.read(_preview, desk, deed, sheet.said, _whole(given.get("up_to")) or None)
-        if found.count != expected:
+        if found.count > expected:
             fresh = await desk.read(_preview, desk, deed, sheet.said)
             return shown(request, user, deed, sheet._replace(preview=fresh, stale=expected, status=CONFLICT))
         number = await desk.shop.writing(acts.begin, desk.ledger, found.wanted, expected, order)
@@ -250,7 +250,7 @@ def _add_undo(routes: APIRouter, desk: Desk, gate: Gate) -> None:
         sheet = Sheet({}, str(given.get("reason", ""))[:_LONGEST])
         expected = _whole(given.get("expected"))
         found = await desk.read(counted, act, sheet)
-        if found.preview is not None and found.preview.count != expected:
+        if found.preview is not None and found.preview.count > expected:
             return shown(request, user, act, found._replace(stale=expected, status=CONFLICT))
         try:
             order = Order(user.name, sheet.reason)

@@ -7,7 +7,7 @@ without `expected` nothing is begun, and the answer (200) is the preview; with i
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import JSONResponse, Response
 
 from worker.domain.errors import BadInput
@@ -19,6 +19,7 @@ from worker.web.ops.guard import Gate, Visitor
 from worker.web.ops.letters import FILTERS, filter_of
 
 _LARGEST = 2**63 - 1
+_MOST_SAID = 100
 _UNKEPT = {"Cache-Control": "no-store"}
 Number = Annotated[int, Path(ge=1, le=_LARGEST)]
 Word = Annotated[str, Query(max_length=200)]
@@ -98,8 +99,8 @@ def _add_acts(routes: APIRouter, desk: Desk, gate: Gate) -> None:
             raise HTTPException(404, str(exc)) from exc
 
     @routes.post("/ops/api/acts")
-    async def begin(request: Request, user: Annotated[Visitor, Depends(gate.operator)], asked: ActIn) -> Response:
-        del request
+    async def begin(request: Request, user: Annotated[Visitor, Depends(gate.operator)]) -> Response:
+        asked = _act_in(await request.body())
         wanted = asked.wanted()
         if asked.expected is None:
             found = await desk.read(acts.preview, desk.ledger, desk.home, wanted)
@@ -108,6 +109,16 @@ def _add_acts(routes: APIRouter, desk: Desk, gate: Gate) -> None:
         number = await desk.shop.writing(acts.begin, desk.ledger, wanted, asked.expected, order)
         desk.carry_on(number)
         return _json({"act": number}, 201, {"Location": f"/ops/api/acts/{number}"})
+
+
+def _act_in(body: bytes) -> ActIn:
+    """Read after it is known who asks, not by the route's signature. Raises BadInput, which repeats no value."""
+    try:
+        return ActIn.model_validate_json(body)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the body"
+        raise BadInput(f"{where[:_MOST_SAID]}: {first['msg']}") from exc
 
 
 def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

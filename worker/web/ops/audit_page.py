@@ -1,13 +1,15 @@
 """The audit, newest first, and its proof. GET /ops/audit, POST /ops/audit/verify."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
+from worker.ledger.book import Ledger
 from worker.operations import audit
 from worker.operations.audit import PAGE, Sought
 from worker.web.ops.guard import Gate, Visitor
@@ -19,6 +21,7 @@ _Number = Annotated[int, Query(ge=0, le=2**63 - 1)]
 
 def add(routes: APIRouter, gate: Gate) -> None:
     """The routes of the audit."""
+    proving = Proving(gate.shop.ledger)
 
     async def page(request: Request, visitor: Visitor, sought: Sought, proof: audit.Proof | None = None) -> Response:
         found = await to_thread.run_sync(audit.entries, gate.shop.ledger, sought, PAGE + 1)
@@ -40,7 +43,27 @@ def add(routes: APIRouter, gate: Gate) -> None:
 
     @routes.post(f"{AUDIT}/verify")
     async def verified(request: Request, visitor: Annotated[Visitor, Depends(gate.viewer)]) -> Response:
-        return await page(request, visitor, Sought(), await to_thread.run_sync(audit.proof, gate.shop.ledger))
+        return await page(request, visitor, Sought(), await proving.now())
+
+
+class Proving:
+    """One proof at a time, in a thread of its own: it reads every row, and whoever asks meanwhile is given the same one.
+
+    Belongs to the event loop that first uses it.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger, self._thread = ledger, CapacityLimiter(1)
+        self._under_way: asyncio.Task[audit.Proof] | None = None
+
+    async def now(self) -> audit.Proof:
+        """What the proof found. Raises Failed."""
+        if self._under_way is None or self._under_way.done():
+            self._under_way = asyncio.create_task(self._prove())
+        return await asyncio.shield(self._under_way)  # one who goes away does not take it from the others
+
+    async def _prove(self) -> audit.Proof:
+        return await to_thread.run_sync(audit.proof, self._ledger, limiter=self._thread)
 
 
 def _shown(entry: Mapping[str, Any]) -> dict[str, Any]:

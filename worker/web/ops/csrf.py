@@ -2,7 +2,8 @@
 
 The session's `csrf` field stands in every form and is compared in constant time; it comes on top of the Origin check of
 `worker.web.hygiene` and of the cookie's SameSite. A form whose session ended is kept in the login page, signed, so that
-after logging in it can be shown again: nothing that somebody else's page made up gets there.
+after logging in it can be shown again: nothing that somebody else's page made up gets there. It is shown to the user whose
+session it was alone; where that cannot be known any more, no signer's address is kept with it.
 """
 
 import base64
@@ -17,6 +18,9 @@ from markupsafe import Markup
 
 FIELD = "csrf"
 KEPT_FIELD = "kept"
+ADDRESS = "address"
+"""The field that holds a signer's address, in whatever form."""
+
 MOST_KEPT = 24_000
 """Bytes of a form that is kept. It must fit into the login form, which may have 64 KiB."""
 
@@ -36,18 +40,29 @@ def same(expected: str, given: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A form that was sent without a good session: where to, and its fields in order, but for passwords."""
+    """A form that was sent without a good session: where to, and its fields in order, but for passwords.
+
+    `user_id` is whose session it was, 0 where nobody knows. `secrets` names the fields whose values are not kept.
+    """
 
     path: str
     fields: tuple[tuple[str, str], ...]
     secrets: tuple[str, ...] = ()
+    user_id: int = 0
 
     @classmethod
-    def of(cls, path: str, fields: Sequence[tuple[str, str]]) -> "Kept":
-        """Leave out what is not kept: the old session's field, and passwords, of which only the names stay."""
-        secret = tuple(name for name, _ in fields if "password" in name.lower())
+    def of(cls, path: str, fields: Sequence[tuple[str, str]], user_id: int = 0) -> "Kept":
+        """Leave out what is not kept: the old session's field, and passwords, of which only the names stay.
+
+        The same goes for a signer's address, where nobody knows whose form it was.
+        """
+        secret = tuple(name for name, _ in fields if "password" in name.lower() or (name == ADDRESS and not user_id))
         rest = tuple((name, value) for name, value in fields if name not in {FIELD, *secret})
-        return cls(path, rest, secret)
+        return cls(path, rest, secret, user_id)
+
+    def is_for(self, user_id: int) -> bool:
+        """Whether this user may see it again."""
+        return self.user_id in {0, user_id}
 
 
 class Signer:
@@ -58,7 +73,7 @@ class Signer:
 
     def keep(self, kept: Kept, at_s: int) -> str:
         """The form as one field; "" where it is too long."""
-        body = json.dumps([at_s, kept.path, kept.fields, kept.secrets], separators=(",", ":")).encode()
+        body = json.dumps([at_s, kept.path, kept.fields, kept.secrets, kept.user_id], separators=(",", ":")).encode()
         return self._signed("kept", body) if len(body) <= MOST_KEPT else ""
 
     def kept(self, text: str, at_s: int) -> Kept | None:
@@ -66,10 +81,10 @@ class Signer:
         body = self._opened("kept", text)
         if body is None:
             return None
-        made_s, path, fields, secret = json.loads(body)
+        made_s, path, fields, secret, user_id = json.loads(body)
         if not 0 <= at_s - made_s <= KEPT_S:
             return None
-        return Kept(path, tuple((name, value) for name, value in fields), tuple(secret))
+        return Kept(path, tuple((name, value) for name, value in fields), tuple(secret), user_id)
 
     def say(self, csrf: str, words: str) -> str:
         """Words for the next page of this session, for its address."""

@@ -1,24 +1,24 @@
 """The operators' dashboard: its pages put together. `add(routes, gate)` is what `mount` calls."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from markupsafe import Markup
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
+from worker.web.heads import is_head
 from worker.web.ops import acting, api, filters, letters, offices, reviews, sendouts
 from worker.web.ops.acting import shown_act
 from worker.web.ops.desk import Desk
 from worker.web.ops.guard import Gate, Visitor
-from worker.web.ops.live import stream
+from worker.web.ops.live import EVENTS, HEADERS, Live, stream
 from worker.web.ops.pulse import Frame, Parts
 from worker.web.ops.reading import span_of
 
 Closing = Callable[[], Awaitable[None]]
 
-_STREAM = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _LARGEST = 2**63 - 1
 Word = Annotated[str, Query(max_length=20)]
 
@@ -45,25 +45,22 @@ def _add_overview(routes: APIRouter, desk: Desk, gate: Gate) -> None:
 
     @routes.get("/ops/live")
     async def live(
+        request: Request,
         user: Annotated[Visitor, Depends(gate.viewer)],
         span: Word = "hour",
         act: Annotated[int, Query(ge=0, le=_LARGEST)] = 0,
     ) -> Response:
-        if not desk.streams.free(user.name):
-            raise HTTPException(429, "too many of your windows are live: close some")
+        if act:  # before anything is promised: there may be none
+            await desk.read(shown_act, desk, act, may_act=user.may_act)
+        if is_head(request.scope):
+            return Response(media_type=EVENTS, headers=HEADERS)
         good = partial(gate.still, user)
         if act:
             found = stream(desk.pulse, partial(_act, desk, user, act), good, _over)
         else:
             make = partial(desk.overview, may_act=user.may_act, span=span_of(span))
             found = stream(desk.pulse, make, good)
-        return StreamingResponse(_counted(desk, user, found), media_type="text/event-stream", headers=_STREAM)
-
-
-async def _counted(desk: Desk, user: Visitor, events: AsyncIterator[str]) -> AsyncIterator[str]:
-    with desk.streams.one(user.name):
-        async for each in events:
-            yield each
+        return Live(desk.streams, user.name, found)
 
 
 def _act(desk: Desk, user: Visitor, act: int, frame: Frame) -> Parts:

@@ -7,8 +7,9 @@
         return gate.page(request, visitor, "ops/letters.html", letters=...)
 
 Whoever has no session is led to the login page and back. A form without one, or with another session's field, is kept and
-shown again; nothing is done with it before. Programs are told 401 or 403 in a problem document. As long as there is no
-user who may log in, every path is 404. Roles: viewer, operator, admin; each may do what those before it may.
+shown again to the same user; nothing is done with it before. Programs are told 401 or 403 in a problem document. Only
+`Bearer` is a key: what else stands in Authorization is for a proxy in front. Roles: viewer, operator, admin; each may do
+what those before it may.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import HTTPException, Request
+from fastapi import Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -62,6 +63,11 @@ class Visitor:
     def has(self, role: Role) -> bool:
         """Whether they may do what this role may."""
         return ROLES.index(self.role) >= ROLES.index(role)
+
+    @property
+    def user_id(self) -> int:
+        """The user's; 0 for a key."""
+        return self.session.user_id if self.session else 0
 
     @property
     def may_act(self) -> bool:
@@ -108,20 +114,17 @@ class Gate:
         return await self._enter(request, "admin")
 
     async def _enter(self, request: Request, role: Role) -> Visitor:
-        given = request.headers.getlist("authorization")
-        visitor = await self._by_key(request, given) if given else await self._by_session(request)
+        visitor = await (self._by_key(request) if has_key(request) else self._by_session(request))
         request.state.visitor = visitor
         if not visitor.has(role):
             raise Turned(self.refusal(request, 403, f"this needs the role {role}; you are {visitor.role}"))
         return visitor
 
     # -- by key
-    async def _by_key(self, request: Request, given: list[str]) -> Visitor:
-        await self.refuse_unless_open()
-        scheme, _, text = given[0].partition(" ")
-        key = None
-        if len(given) == 1 and scheme.lower() == "bearer":
-            key = await to_thread.run_sync(known, self.shop.ledger, text.strip())
+    async def _by_key(self, request: Request) -> Visitor:
+        given = request.headers.getlist("authorization")
+        text = given[0].partition(" ")[2]
+        key = await to_thread.run_sync(known, self.shop.ledger, text.strip()) if len(given) == 1 else None
         if key is None:
             asks = {"WWW-Authenticate": 'Bearer realm="lettershop", error="invalid_token"'}
             raise Turned(problem(401, "this API key is not known, or is valid no more", asks))
@@ -129,14 +132,12 @@ class Gate:
         if role is None or key.campaign:
             asks = {"WWW-Authenticate": 'Bearer realm="lettershop", error="insufficient_scope", scope="ops:read"'}
             raise Turned(problem(403, "this API key lacks the scope ops:read or ops:act, for all campaigns", asks))
-        del request
         return Visitor(f"key {key.name}", role, "", "key", key=text.strip())
 
     # -- by session
     async def _by_session(self, request: Request) -> Visitor:
         session = await self.session(request)
         if session is None:
-            await self.refuse_unless_open()
             raise Turned(await self._to_login(request))
         visitor = visitor_of(session)
         if request.method not in {"GET", "HEAD"}:
@@ -160,7 +161,7 @@ class Gate:
         if tokens.same(visitor.csrf, str(form.get(tokens.FIELD, ""))):
             return
         fields = [(name, str(value)) for name, value in form.multi_items()]
-        raise Turned(self.again(request, visitor, tokens.Kept.of(request.url.path, fields), 403))
+        raise Turned(self.again(request, visitor, tokens.Kept.of(request.url.path, fields, visitor.user_id), 403))
 
     async def _to_login(self, request: Request) -> Response:
         if wants_json(request):
@@ -169,13 +170,10 @@ class Gate:
             path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             return RedirectResponse(f"{LOGIN}?{urlencode({'next': local(path)})}", SEE_OTHER, _NO_STORE)
         fields = [(name, str(value)) for name, value in (await read_form(request)).multi_items()]
-        kept = self.signer.keep(tokens.Kept.of(request.url.path, fields), self.now_s())
+        token = request.cookies.get(self.cookie(request), "")
+        whose = await to_thread.run_sync(self.doorman.whose, token) if token else 0
+        kept = self.signer.keep(tokens.Kept.of(request.url.path, fields, whose), self.now_s())
         return self.login_page(request, 403, kept=kept, ended=True, lost=not kept)
-
-    async def refuse_unless_open(self) -> None:
-        """404 as long as nobody could log in. Raises HTTPException, Failed."""
-        if not await to_thread.run_sync(self.doorman.open_at_all):
-            raise HTTPException(404)
 
     async def still(self, visitor: Visitor) -> bool:
         """Whether the visitor's session, or key, is still good. It does not count as use."""
@@ -276,12 +274,16 @@ def visitor_of(session: Session) -> Visitor:
     return Visitor(session.name, session.role, session.csrf, "session", session)
 
 
+def has_key(request: Request) -> bool:
+    """Whether an API key comes with it, good or not (RFC 6750, 2.1)."""
+    return any(each.partition(" ")[0].lower() == "bearer" for each in request.headers.getlist("authorization"))
+
+
 def wants_json(request: Request) -> bool:
     """Whether a program asks: by path, by Accept, or for events."""
     accept = request.headers.get("accept", "")
     asked = "application/json" in accept or "application/problem+json" in accept or _EVENTS in accept
-    by_key = "authorization" in request.headers
-    return request.url.path.startswith(f"{PREFIX}/api/") or by_key or (asked and "text/html" not in accept)
+    return request.url.path.startswith(f"{PREFIX}/api/") or has_key(request) or (asked and "text/html" not in accept)
 
 
 def local(path: str) -> str:

@@ -19,6 +19,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from functools import partial
 
 from anyio import to_thread
+from fastapi import HTTPException
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from worker.domain.errors import LettershopError
 from worker.web.ops.pulse import Frame, Parts, Pulse
@@ -30,6 +33,8 @@ MOST = 6
 """Streams of one user. A browser opens no more than six connections to a host over HTTP/1.1."""
 
 RETRY_MS = 3_000
+EVENTS = "text/event-stream"
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 Make = Callable[[Frame], Parts]
 """Makes the parts of a page of a frame; called in a thread."""
@@ -47,13 +52,28 @@ class Streams:
 
     @contextlib.contextmanager
     def one(self, name: str) -> Iterator[None]:
-        """Count one while the block lasts."""
+        """Count one while the block lasts. Raises HTTPException (429) where there are enough: asked and counted in one."""
+        if not self.free(name):
+            raise HTTPException(429, "too many of your windows are live: close some")
         self._open[name] += 1
         try:
             yield
         finally:
             self._open[name] -= 1
             self._open += Counter()  # forget those that have none
+
+
+class Live(StreamingResponse):
+    """A stream that is counted from before its first byte until it is over, however it ends."""
+
+    def __init__(self, streams: Streams, name: str, events: AsyncIterator[str]) -> None:
+        super().__init__(events, media_type=EVENTS, headers=HEADERS)
+        self._streams, self._name = streams, name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it. Raises HTTPException (429)."""
+        with self._streams.one(self._name):
+            await super().__call__(scope, receive, send)
 
 
 def event(name: str, data: str, number: int | None = None) -> str:
@@ -75,18 +95,17 @@ async def stream(
     async with pulse.watched():
         while time.monotonic() - began < LONGEST_S:
             frame = await pulse.newer(number, HEARTBEAT_S)
-            if time.monotonic() - checked >= CHECKED_S:
-                checked = time.monotonic()
-                if not await good():
-                    yield event("over", "")
-                    return
-            if frame is None:
-                yield event("stale", "")
-                continue
-            number = frame.number
             try:
-                parts = await to_thread.run_sync(partial(make, frame))
-            except LettershopError:
+                if time.monotonic() - checked >= CHECKED_S:
+                    if not await good():
+                        yield event("over", "")
+                        return
+                    checked = time.monotonic()
+                parts = await to_thread.run_sync(partial(make, frame)) if frame is not None else None
+            except LettershopError:  # the ledger is away, and will come again
+                parts = None
+            number = frame.number if frame is not None else number
+            if parts is None:
                 yield event("stale", "")
                 continue
             changed = differing(parts, sent)

@@ -17,7 +17,7 @@ from worker.web.ops import csrf as tokens
 from worker.web.ops.guard import LOGIN, SEE_OTHER, Gate, local, visitor_of
 
 MOST_WAITING = 20
-"""Logins that may wait for their hash; more are asked to come again."""
+"""Logins that may be under way at once, most of them waiting for their hash; more are asked to come again."""
 
 DEVICE = "lettershop-ops-device"
 _DEVICE_S = 400 * 86_400  # the longest that browsers keep a cookie (RFC 6265bis, 5.5)
@@ -38,24 +38,26 @@ class LoginDesk:
 
     def __init__(self, gate: Gate) -> None:
         self._gate, self._shop, self._doorman = gate, gate.shop, gate.doorman
+        self._under_way = 0
 
     async def show(self, request: Request) -> Response:
-        await self._gate.refuse_unless_open()
         onward = local(request.query_params.get("next", ""))
         if await self._gate.session(request) is not None:
             return RedirectResponse(onward, SEE_OTHER)
         return self._gate.login_page(request, next=onward)
 
     async def log_in(self, request: Request) -> Response:
-        await self._gate.refuse_unless_open()
         form = await read_form(request)
         said = {name: str(form.get(name, "")) for name in ("name", "password", "next", "kept")}
         onward = local(said["next"])
         known: dict[str, Any] = {"name": said["name"][:40], "next": onward, "kept": said["kept"]}
-        if self._gate.hashers.statistics().tasks_waiting >= MOST_WAITING:
+        if self._under_way >= MOST_WAITING:
             return self._gate.login_page(request, 503, {"Retry-After": "60"}, error=_BUSY, **known)
-        name = said["name"].strip().lower()
-        opened = await self._try(request, name, said["password"])
+        self._under_way += 1
+        try:
+            opened = await self._try(request, said["name"].strip().lower(), said["password"])
+        finally:
+            self._under_way -= 1
         if isinstance(opened, TooSoon):
             error = f"Too many tries. Wait {_wait(opened.wait_s)}, then try again."
             headers = {"Retry-After": str(opened.wait_s)}
@@ -80,9 +82,9 @@ class LoginDesk:
 
     async def _in(self, request: Request, opened: Opened, onward: str, kept_text: str) -> Response:
         """Onward, or to the form that was kept."""
-        kept = self._gate.signer.kept(kept_text, self._gate.now_s()) if kept_text else None
         session = await to_thread.run_sync(lambda: self._doorman.session(opened.token))
-        if kept is None or session is None:
+        kept = self._gate.signer.kept(kept_text, self._gate.now_s()) if kept_text else None
+        if kept is None or session is None or not kept.is_for(session.user_id):
             response: Response = RedirectResponse(onward, SEE_OTHER, {"Cache-Control": "no-store"})
         else:
             response = self._gate.again(request, visitor_of(session), kept)

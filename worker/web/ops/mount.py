@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from worker.web.ops import account, audit_page, dashboard, login, people
 from worker.web.ops.guard import Gate, Turned
 from worker.web.ops.place import PREFIX
+from worker.web.ops.shut import Shut
 from worker.web.shop import Shop
 
 Closing = Callable[[], Awaitable[None]]
@@ -21,6 +22,7 @@ def mount(app: FastAPI, shop: Shop, *, alone: bool = False) -> Closing:
     closing = dashboard.add(routes, gate)
     app.include_router(routes, include_in_schema=False)
     app.state.gate = gate
+    app.add_middleware(Shut, gate=gate)
 
     if alone:
         app.add_route("/", lambda _: RedirectResponse(PREFIX), methods=["GET"])

@@ -45,11 +45,15 @@
     localise(part);
   };
 
+  // Where the server refuses, as while its ledger is away, a browser gives up for good: we ask again, less and less often.
+  let pause = 5_000;
   const follow = () => {
     const source = new EventSource(place.dataset.live);
+    const ended = new AbortController();
     let heard = Date.now();
     const still = () => {
       heard = Date.now();
+      pause = 5_000;
       say("live", "live");
     };
     source.addEventListener("open", still);
@@ -69,12 +73,17 @@
     });
     source.addEventListener("error", () => {
       const gone = source.readyState === EventSource.CLOSED;
-      say(gone ? "off" : "again", gone ? "not live: reload the page" : "connecting again");
+      say(gone ? "off" : "again", gone ? "not live: what you see is old" : "connecting again");
+      if (!gone || ended.signal.aborted) return;
+      ended.abort();
+      clearInterval(watch);
+      setTimeout(follow, pause);
+      pause = Math.min(pause * 2, 60_000);
     });
-    setInterval(() => {
+    const watch = setInterval(() => {
       if (Date.now() - heard > 40_000 && source.readyState === EventSource.OPEN) say("stale", "nothing heard for a while");
     }, 10_000);
-    addEventListener("pagehide", () => source.close());
+    addEventListener("pagehide", () => source.close(), { signal: ended.signal });
   };
   if (place && "EventSource" in window) follow();
 

@@ -85,7 +85,7 @@ def letters(server: SmtpServer):
 
 
 def subjects(server: SmtpServer) -> list[str]:
-    return [letter["Subject"] for letter in letters(server)]
+    return [letter["Subject"].strip() for letter in letters(server)]
 
 
 def test_told_once_repeated_sparingly_and_over(scene: Scene) -> None:
@@ -98,7 +98,7 @@ def test_told_once_repeated_sparingly_and_over(scene: Scene) -> None:
         assert len(server.letters) == 1, "told once"
         text = letters(server)[0].get_content()
         assert "The disk of alpha is nearly full" in text
-        assert "mend it df -h (on alpha; make room)" in text
+        assert "mend it df -h" in text
         for hours, told in ((3.9, 1), (0.2, 2), (7.7, 2), (0.4, 3), (15.5, 3), (0.7, 4)):
             scene.clock.move(hours * 3600)
             scene.broken_disk()

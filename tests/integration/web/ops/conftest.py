@@ -3,23 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from argon2 import PasswordHasher
 
 from tests.fixtures.homes import Draft
 from tests.integration.web.ops.scene import Clock, Door, a_door
 from worker.ledger.book import Ledger
 from worker.ledger.keys import Keys
-from worker.operations import passwords
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Argon2 with the least that it takes."""
-    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(passwords, "hasher", lambda: cheap)
-    passwords.nobodys.cache_clear()
-    yield
-    passwords.nobodys.cache_clear()
 
 
 @pytest.fixture

@@ -82,6 +82,7 @@ def test_a_new_login_is_a_new_session(door: Door) -> None:
     assert "chosen-by-another" not in planted.client.cookies.get("lettershop-ops", domain="127.0.0.1")
 
 
+@pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)  # nothing in it is the database's
 @pytest.mark.parametrize(
     "onward",
     [

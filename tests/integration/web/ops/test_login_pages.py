@@ -32,6 +32,7 @@ def test_a_new_password_ends_every_other_session(door: Door) -> None:
     assert door.browser().log_in(password=OTHER).status_code == 303
 
 
+@pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)  # nothing in it is the database's
 @pytest.mark.parametrize(
     ("given", "status", "words"),
     [

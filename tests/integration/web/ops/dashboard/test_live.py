@@ -1,4 +1,7 @@
-"""Server-sent events: what a page that stays open is sent, who shares what, and when it ends."""
+"""Server-sent events: what a page that stays open is sent, who shares what, and when it ends.
+
+The overview's own queries have their tests in `test_pages.py`, on both databases; how they are sent is tested on SQLite.
+"""
 
 import asyncio
 import json
@@ -11,6 +14,7 @@ from worker.web.ops.live import Streams, differing, event, stream
 from worker.web.ops.pulse import Pulse
 
 SOON = 0.01
+drawing = pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
 
 
 class Source:
@@ -122,6 +126,7 @@ def short(monkeypatch):
     monkeypatch.setattr(live, "LONGEST_S", 0.3)
 
 
+@drawing
 def test_the_overview_is_sent_live(short, night):
     answer = night.site.get("/ops/live?span=day", headers=night.look | {"Last-Event-ID": "12345"})
     assert answer.headers["content-type"].startswith("text/event-stream")
@@ -133,6 +138,7 @@ def test_the_overview_is_sent_live(short, night):
     assert "/ops/act/" in night.site.get("/ops/live", headers=night.act).text
 
 
+@drawing
 def test_strangers_are_sent_nothing(night):
     answer = night.site.get("/ops/live", headers={"Accept": "text/event-stream"})
     assert answer.status_code == 401
