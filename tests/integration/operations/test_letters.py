@@ -65,7 +65,7 @@ def test_why_a_held_lane_keeps_it(world: World) -> None:
         world.until_idle()
     letter = list_letters(world.ledger, Filter(office=MAYOR))[0]["id"]
     texts = [reason["text"] for reason in show_letter(world.ledger, world.home, letter)["waits"]]
-    assert any("lane mailbox:mayor@sampleton.example is held" in text and "550" in text for text in texts)
+    assert any("its mailbox mayor@sampleton.example is refused: 550" in text for text in texts)
 
 
 def test_what_operators_did_stands_in_its_story(world: World) -> None:

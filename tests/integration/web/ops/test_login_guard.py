@@ -21,7 +21,7 @@ def test_roles(door: Door) -> None:
     operator = door.inside("otto", "operator")
     assert [each.get("/ops/users").status_code for each in (viewer, operator, admin)] == [403, 403, 200]
     refused = viewer.get("/ops/users")
-    assert "this needs the role admin; you are viewer" in refused.text
+    assert "This needs the role admin; you are viewer" in refused.text
     assert 'href="/ops/users"' not in refused.text
     assert viewer.post("/ops/users/add", {**NEW, "csrf": viewer.csrf()}).status_code == 403
     assert "bob" not in names(door)
@@ -120,7 +120,7 @@ def test_keys(door: Door) -> None:
 
 def test_it_says_what_is_wrong_to_those_inside_alone(door: Door) -> None:
     browser = door.inside()
-    assert "there is no letter" in browser.get("/ops/letters/999").text
+    assert "There is no letter" in browser.get("/ops/letters/999").text
     assert browser.get("/ops/audit?before=x").status_code == 400
     assert browser.get("/ops/none").status_code == 404
 
