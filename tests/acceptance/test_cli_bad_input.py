@@ -415,3 +415,10 @@ def test_no_traceback_from_the_process_itself(desk):
     done = lettershop("--home", desk.root, "letters", "show", "17")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "lettershop: there is no letter 17; `lettershop letters list` shows those there are\n"
+
+
+@pytest.mark.parametrize(
+    "words", [["why"], ["letters", "show"], ["acts", "show"], ["withdraw"], ["letters", "list", "--after"]]
+)
+def test_a_number_that_no_database_holds(cli, words):
+    assert "a number is too large" in cli(*words, "9" * 20, status=2)
