@@ -7,6 +7,7 @@ key. Nothing is read at import, no connection is opened.
 
 from worker.settings.addresses import address, domain_of, is_placeholder
 from worker.settings.home import Home, load_home, load_settings
+from worker.settings.relay import Relay
 from worker.settings.tree import (
     BrokerKeys,
     KeyFiles,
@@ -14,7 +15,6 @@ from worker.settings.tree import (
     LimitKeys,
     PacingKeys,
     RehearsalKeys,
-    Relay,
     Settings,
     WorkerKeys,
     is_loopback,

@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationInfo
@@ -100,3 +101,11 @@ ZoneField = Annotated[ZoneInfo, PlainValidator(_zone)]
 Address = Annotated[str, AfterValidator(_address)]
 AddressOrEmpty = Annotated[str, AfterValidator(_address_or_empty)]
 FileOrNone = Annotated[Path | None, BeforeValidator(_none_if_empty)]
+
+
+def base_url(text: str) -> str:
+    """An address of pages, in lower case and without a slash at the end, or "". Raises ValueError for any other."""
+    parts = urlsplit(text)
+    if text and (parts.scheme not in {"https", "http"} or not parts.hostname or parts.path.strip("/") or parts.query):
+        raise ValueError('write a whole address without a path, like "https://letters.town-library.example"')
+    return text.rstrip("/").lower()

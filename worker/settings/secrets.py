@@ -7,7 +7,8 @@ from urllib.parse import quote, urlsplit
 from pydantic import SecretStr
 
 from worker.domain.errors import BadInput
-from worker.settings.tree import BrokerKeys, LedgerKeys, PacingKeys, Relay, Settings
+from worker.settings.relay import Relay
+from worker.settings.tree import BrokerKeys, LedgerKeys, PacingKeys, Settings
 
 S = TypeVar("S", LedgerKeys, BrokerKeys, PacingKeys)
 

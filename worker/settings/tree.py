@@ -6,15 +6,22 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from worker.domain.limits import Rate
 from worker.domain.retry import Retry
-from worker.settings.fields import DurationField, FileOrNone, Line, NeededLine, RateField, RateOrNone, Section, Slug
-
-Port = Annotated[int, Field(ge=1, le=65535)]
-Count = Annotated[int, Field(ge=1, le=10_000_000)]
-Connections = Annotated[int, Field(ge=1, le=1000)]
+from worker.settings.fields import (
+    DurationField,
+    FileOrNone,
+    Line,
+    NeededLine,
+    RateField,
+    RateOrNone,
+    Section,
+    base_url,
+)
+from worker.settings.operating import AlarmKeys, LogKeys, OpsKeys
+from worker.settings.relay import Connections, Count, Port, Relay
 
 
 def _url_of(*forms: str, word: str = "") -> AfterValidator:
@@ -27,13 +34,6 @@ def _url_of(*forms: str, word: str = "") -> AfterValidator:
         raise ValueError(f"not a place that is known here; write {wanted}")
 
     return AfterValidator(check)
-
-
-def _base_url(text: str) -> str:
-    parts = urlsplit(text)
-    if text and (parts.scheme not in {"https", "http"} or not parts.hostname or parts.path.strip("/") or parts.query):
-        raise ValueError('write a whole address without a path, like "https://letters.town-library.example"')
-    return text.rstrip("/").lower()
 
 
 class LedgerKeys(Section):
@@ -69,39 +69,6 @@ class PacingKeys(Section):
         description='`"embedded"` (the same private server as the broker\'s) or `"redis://"`, `"rediss://"`.',
     )
     password_file: FileOrNone = Field(default=None, description="A file whose first line is the password of `url`.")
-
-
-class Relay(Section):
-    """A submission server that live letters are handed to. The first is preferred, the others stand in."""
-
-    name: Slug = Field(description="How the relay is called in holds, limits and status.")
-    host: NeededLine = Field(description="Its host name or address.")
-    port: Port = Field(default=587, description="Its port.")
-    security: Literal["none", "starttls", "tls"] = Field(
-        default="starttls",
-        description="`starttls` (required, never given up), `tls` from the first byte, or `none`.",
-    )
-    username: Line = Field(default="", description='The login name; `""`: no login.')
-    password_file: FileOrNone = Field(default=None, description="A file whose first line is the login's password.")
-    password: SecretStr | None = Field(default=None, description="Read from `password_file`.", exclude=True)
-    ca_file: FileOrNone = Field(
-        default=None, description="Certificates (PEM) to trust instead of the system's, for a relay of one's own."
-    )
-    helo: Line = Field(default="", description='The name given in EHLO; `""`: this machine\'s own.')
-    rate: RateOrNone = Field(default=None, description='Letters in any window, like `"5/s"`; unset: no limit.')
-    per_day: Count | None = Field(default=None, description="Letters in any 24 hours; unset: no limit.")
-    connections: Connections = Field(default=20, description="Connections open at once, over the whole fleet.")
-
-    @field_validator("password")
-    @classmethod
-    def _not_in_the_config(cls, _: SecretStr | None) -> SecretStr | None:
-        raise ValueError("secrets stand in files of their own; write password_file")
-
-    @model_validator(mode="after")
-    def _login_is_whole(self) -> Self:
-        if bool(self.username) != bool(self.password_file):
-            raise ValueError("a login needs both username and password_file, or neither")
-        return self
 
 
 class RehearsalKeys(Section):
@@ -189,7 +156,7 @@ class WorkerKeys(Section):
 class WebKeys(Section):
     """The pages for supporters, served by `lettershop web`."""
 
-    url: Annotated[Line, AfterValidator(_base_url)] = Field(
+    url: Annotated[Line, AfterValidator(base_url)] = Field(
         default="",
         description='The address that supporters see, like `"https://letters.town-library.example"`; '
         '`""`: `http://host:port`, for rehearsal only.',
@@ -275,69 +242,6 @@ class SendoutKeys(Section):
         if any(not timedelta(0) <= lead <= timedelta(days=300) for lead in self.preflight):
             raise ValueError("preflight: each lead must be from 0 s to 300 days")
         return self
-
-
-class OpsKeys(Section):
-    """The dashboard for operators, under `/ops`. It is off until `lettershop users add` has made somebody."""
-
-    host: Line = Field(
-        default="", description='An address of its own to listen on; `""`: it is served with the pages for supporters.'
-    )
-    port: Port | None = Field(default=None, description="The port there.")
-    url: Annotated[Line, AfterValidator(_base_url)] = Field(
-        default="", description='The address that operators see; `""`: that of `host` and `port`. Only with these two.'
-    )
-    idle: DurationField = Field(
-        default=timedelta(hours=12), description="A session that was not used for so long is over."
-    )
-    longest: DurationField = Field(default=timedelta(days=7), description="A session lasts no longer than this.")
-
-    @model_validator(mode="after")
-    def _address_is_whole(self) -> Self:
-        if bool(self.host) != bool(self.port):
-            raise ValueError("host and port belong together; give both, or neither")
-        if self.url and not self.host:
-            raise ValueError("url is for an address of their own: give host and port, too, or leave url out")
-        if not timedelta(minutes=5) <= self.idle <= self.longest <= timedelta(days=31):
-            raise ValueError("idle must be at least 5 min and not more than longest, which is at most 31 days")
-        return self
-
-
-class AlarmKeys(Section):
-    """What the watchdog looks for, and whom it tells. It says everything in its log and on the dashboard besides."""
-
-    to: tuple[NeededLine, ...] = Field(
-        default=(), description="Addresses of operators. In rehearsal their mails go to the sink."
-    )
-    sender: Line = Field(default="", description="The address that alarms come from; needed where `to` is given.")
-    relay: Relay | None = Field(
-        default=None, description="A submission server for alarms alone; unset: the first of `relays`."
-    )
-    repeat: DurationField = Field(
-        default=timedelta(hours=4),
-        description="An alarm that lasts is told again after this, then after twice as long.",
-    )
-    summary: Line = Field(default="07:00", description='When the daily summary is sent; `""`: never.')
-    time_zone: Line = Field(default="UTC", description="The zone of that time.")
-    stalled_after: DurationField = Field(
-        default=timedelta(minutes=5),
-        description="Letters are due, nothing is in their way, and none is tried for so long.",
-    )
-    confirm_within: DurationField = Field(
-        default=timedelta(minutes=1), description="A confirmation mail that waits longer is an alarm."
-    )
-    clock_skew: DurationField = Field(
-        default=timedelta(seconds=5), description="Two machines' clocks that differ by more are an alarm."
-    )
-    disk_free: float = Field(default=0.1, ge=0, lt=1, description="Less of the disk left than this share is an alarm.")
-
-
-class LogKeys(Section):
-    """What running parts write to standard error."""
-
-    format: Literal["text", "json"] = Field(
-        default="text", description="`json`: one object a line, for a log collector."
-    )
 
 
 class Settings(Section):

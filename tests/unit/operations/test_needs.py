@@ -13,7 +13,7 @@ from worker.operations.watchdog import Plan, recipients
 from worker.operations.watchdog.absence import Absence
 from worker.operations.watchdog.telling import plain
 from worker.operations.watchdog.words import Telling, body, subject
-from worker.settings.tree import AlarmKeys
+from worker.settings.operating import AlarmKeys
 
 
 def need(kind="disk", target="", severity="act", since=None, **more) -> Need:

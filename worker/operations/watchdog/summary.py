@@ -12,7 +12,7 @@ from worker.domain.clock import from_us, to_us
 from worker.domain.errors import BadInput
 from worker.ledger import counts, occurrences
 from worker.operations.needs import Need
-from worker.settings.tree import AlarmKeys
+from worker.settings.operating import AlarmKeys
 
 LATEST = timedelta(hours=6)
 """A summary that is later than this is left out: nobody was there to write it."""

@@ -11,7 +11,7 @@ from tests.fixtures.world import World
 from worker.domain.clock import from_us
 from worker.operations.needs import Need, Parts, in_order, read_needs
 from worker.settings import Home
-from worker.settings.tree import AlarmKeys
+from worker.settings.operating import AlarmKeys
 
 OFFICES = ("sampleton-mayor", "sampleton-library-committee")
 SECOND = 1_000_000

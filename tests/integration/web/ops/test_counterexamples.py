@@ -22,7 +22,7 @@ from worker.ledger.schema import login_failures
 from worker.ledger.schema import users as table
 from worker.operations import audit, passwords, users
 from worker.operations.letters import Filter
-from worker.settings.tree import OpsKeys
+from worker.settings.operating import OpsKeys
 from worker.web.ops import live, login
 from worker.web.ops.live import Live, Streams, stream
 from worker.web.ops.pulse import Frame, Parts, Pulse
