@@ -23,6 +23,9 @@ _OPEN = sources(Event.SUPPRESS)
 DECLINED = "its office asked not to be written to"
 """Why a letter is suppressed, in its `reason`; what the office said follows behind a colon, where it is known."""
 
+WAS_HELD = "it was held, and "
+"""How the reason begins of a letter that was held when it was suppressed."""
+
 _HELD_FOR = "asked not to be written to: "
 
 
@@ -70,7 +73,9 @@ def _suppress(connection: Connection, ids: Collection[int], reason: str, at_us: 
     if not found:
         return 0
     to = State.SUPPRESSED.value
-    values = {"state": to, "claim": None, "ended_at": at_us, "reason": reason}
+    # what somebody had held is not among what an unsuppressing queues again: it goes by how the reason begins
+    said = sa.case((letters.c.state == State.HELD.value, f"{WAS_HELD}{reason}"), else_=reason)
+    values = {"state": to, "claim": None, "ended_at": at_us, "reason": said}
     connection.execute(sa.update(letters).where(letters.c.id.in_([row.id for row in found])).values(values))
     moves: Counter[tuple[int, int, str, str]] = Counter()
     for row in found:

@@ -16,7 +16,6 @@ from worker.ledger import suppression
 from worker.ledger.book import Ledger
 from worker.ledger.schema import audit
 from worker.operations.acts import Order, Wanted, preview
-from worker.operations.acts.refusing import DECLINED
 from worker.operations.acts.running import begin_found
 from worker.operations.register import By, Proposal, known, propose, read_register, retire, take, unretire
 from worker.settings import Home
@@ -73,7 +72,7 @@ def taken_from(ledger: Ledger, office: str) -> Wanted:
 def preview_taken(ledger: Ledger, home: Home, wanted: Wanted) -> int:
     """How many letters `unsuppress` would queue again, if all goes well with their signatures."""
     found = preview(ledger, home, wanted)
-    return found.count + found.not_allowed.get(DECLINED, 0)
+    return found.count + found.not_allowed.get(suppression.DECLINED, 0)
 
 
 def unsuppress(

@@ -16,7 +16,6 @@ from worker.operations.acts.wanted import Wanted
 ARRIVED = "it was in doubt when it was cancelled: it may have arrived"
 LATE = "its last day is past"
 ENDED = "its signature has ended, or is not confirmed"
-DECLINED = "its office asked not to be written to"
 REVIEW = "its signature waits to be looked at"
 BARRED = "its send-out is held"
 CALLED_OFF = "its send-out was cancelled"
@@ -30,7 +29,7 @@ def refusal(connection: Connection, wanted: Wanted, at_us: int) -> sa.ColumnElem
         return sa.literal("")
     known = [(_under_review(), REVIEW)]
     if declining := suppression.declining(connection, at_us):
-        known.append((letters.c.addressee.in_(sorted(declining)), DECLINED))
+        known.append((letters.c.addressee.in_(sorted(declining)), suppression.DECLINED))
     if over := _called_off(connection):
         known.append((letters.c.sendout_id.in_(over), CALLED_OFF))
     if verb.event is Event.RESUME:

@@ -69,11 +69,14 @@ def _add_forms(routes: APIRouter, desk: Desk, gate: Gate) -> None:
             if deed.letters:
                 return await _begin(request, user, deed, given, Sheet(said, reason))
             assert deed.do is not None
-            path = await desk.shop.writing(deed.do, desk.place, said, By(user.name, reason))
+            came = await desk.shop.writing(deed.do, desk.place, said, By(user.name, reason))
         except LettershopError as exc:
             sheet = Sheet(said, reason, error=str(exc), status=_status(exc))
             return shown(request, user, deed, await desk.read(_counted, desk, deed, sheet))
-        return gate.see_other(user, path, f"{deed.title}: done.")
+        if isinstance(came, int):
+            desk.carry_on(came, follow=False)
+            return RedirectResponse(f"/ops/acts/{came}", SEE_OTHER)
+        return gate.see_other(user, came, f"{deed.title}: done.")
 
     async def _begin(request: Request, user: Visitor, deed: Deed, given: FormData, sheet: Sheet) -> Response:
         order, expected = Order(user.name, sheet.reason), _whole(given.get("expected"))

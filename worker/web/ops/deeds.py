@@ -64,14 +64,17 @@ Said = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """A verb with its form. `letters`: the act on letters that it begins, whose progress is shown then."""
+    """A verb with its form. `letters`: the act on letters that it begins, whose progress is shown then.
+
+    `do` returns the path that is shown next, or the number of an act that it has begun besides.
+    """
 
     verb: str
     title: str
     about: str
     button: str
     fields: tuple[Field, ...]
-    do: Callable[[Place, Said, By], str] | None = None
+    do: Callable[[Place, Said, By], str | int] | None = None
     count: Callable[[Place, Said], Preview] | None = None
     letters: str = ""
 

@@ -75,9 +75,13 @@ class Desk:
         return frame.made(key, lambda reading: overview.parts(self.environment, reading, may_act=may_act, span=span))
 
     # -- acts over letters --------------------------------------------------------------------------------------------
-    def carry_on(self, act: int) -> None:
-        """Do the act behind the answer. If this process ends first, another one carries it on."""
-        self.look_after(asyncio.create_task(self._carry_on(act)))
+    def carry_on(self, act: int, *, follow: bool = True) -> None:
+        """Do the act behind the answer. If this process ends first, another one carries it on.
+
+        `follow`: its letters follow the register afterwards; not where the register was changed a moment ago, of which
+        this process has the old one yet.
+        """
+        self.look_after(asyncio.create_task(self._carry_on(act, follow=follow)))
 
     def look_after(self, task: asyncio.Future[Any]) -> None:
         """Keep what goes on behind an answer until it is done; what goes wrong then is for the log."""
@@ -89,12 +93,12 @@ class Desk:
         if not task.cancelled() and (trouble := task.exception()) is not None:
             log.error("what went on behind an answer failed", exc_info=trouble)
 
-    async def _carry_on(self, act: int) -> None:
+    async def _carry_on(self, act: int, *, follow: bool) -> None:
         work = partial(acts.carry_on, self.ledger, act, stopping=self._stopping.is_set)
         try:
             await to_thread.run_sync(work, limiter=self._threads)
-            # what came back to the queue may belong to an office whose mailbox is another one by now
-            await to_thread.run_sync(sync_register, self.ledger, self.home.offices, limiter=self._threads)
+            if follow:  # what came back to the queue may belong to an office whose mailbox is another one by now
+                await to_thread.run_sync(sync_register, self.ledger, self.home.offices, limiter=self._threads)
         except LettershopError as exc:  # it stands in the ledger as abandoned, and somebody takes it up
             log.warning("act %d: %s", act, exc)
 

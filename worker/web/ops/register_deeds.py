@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime
 
 from worker.domain.errors import BadInput
 from worker.intake import sync_register
-from worker.operations import acts, suppressing
 from worker.operations import redirect as redirecting
+from worker.operations import suppressing
 from worker.operations.acts import Order
 from worker.web.ops.deeds import By, Deed, Field, Place, Said
 
@@ -40,15 +40,12 @@ def _suppress(place: Place, said: Said, by: By) -> str:
     return "/ops"
 
 
-def _unsuppress(place: Place, said: Said, by: By) -> str:
+def _unsuppress(place: Place, said: Said, by: By) -> str | int:
     office = said["office"].strip()
     again = suppressing.taken_from(place.ledger, office) if said["requeue"] == "yes" else None
     proposal = suppressing.propose_unsuppress(place.home, office, _now(place))
     begun = suppressing.unsuppress(place.ledger, place.home, proposal, Order(by.who, by.reason), again)
-    if begun is None:
-        return "/ops"
-    acts.carry_on(place.ledger, begun)
-    return f"/ops/acts/{begun}"
+    return "/ops" if begun is None else begun
 
 
 def _now(place: Place) -> datetime:

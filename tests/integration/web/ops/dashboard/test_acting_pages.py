@@ -129,7 +129,8 @@ def test_an_office_that_asks_is_not_written_to(night):
     night.post("/ops/act/suppress", form | {"evidence": ""}, 400)
     night.post("/ops/act/suppress", form)
     assert "queued" not in night.states(TARPITS)
-    night.post("/ops/act/unsuppress", {"step": "do", "office": TARPITS, "requeue": "yes", "reason": "they wrote again"})
+    form = {"step": "do", "office": TARPITS, "requeue": "yes", "reason": "they wrote again"}
+    night.finished(night.post("/ops/act/unsuppress", form).headers["location"])
     assert night.states(TARPITS)["queued"] > 0
 
 
