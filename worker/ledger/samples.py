@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from worker.ledger.schema import samples
+from worker.ledger.schema import meta, samples
 from worker.ledger.sql import insert
 
 MINUTE_US = 60_000_000
@@ -64,6 +64,12 @@ def before(connection: Connection, at_us: int) -> Sample | None:
     query = sa.select(samples).where(samples.c.at < at_us).order_by(samples.c.at.desc()).limit(1)
     row = connection.execute(query).first()
     return None if row is None else _sample(row.at, row.due, row.oldest_due, row.body)
+
+
+def birth(connection: Connection) -> Sample:
+    """The minute in which the ledger was made, and had no letters: as good as a sample."""
+    at_us: int = connection.execute(sa.select(meta.c.made_at)).scalar_one()
+    return Sample(at_us - at_us % MINUTE_US, at_us, 0, None, {})
 
 
 def _sample(at_us: int, due: int, oldest_us: int | None, body: str) -> Sample:

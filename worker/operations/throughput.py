@@ -37,12 +37,12 @@ def throughput(connection: Connection, at_us: int, accepted: int) -> dict[str, A
     """Letters accepted lately; `accepted` is how many there are at `at_us`, by the same snapshot's counts.
 
     `now_per_min`: since the newest sample that is a minute old, None before there is one; `hour`: in the last hour, or
-    since the first sample where they do not go back so far; `per_min`: [{"at", "sent"}], the oldest first. Where samples are
+    since the ledger was made; `per_min`: [{"at", "sent"}], the oldest first. Where samples are
     missing, what came between is taken to have come evenly.
     """
     start_us = at_us - MINUTES * MINUTE_US
-    earlier = samples.before(connection, start_us)
-    found = [*([earlier] if earlier else []), *samples.since(connection, start_us)]
+    earlier = samples.before(connection, start_us) or samples.birth(connection)
+    found = [*([earlier] if earlier.taken_us <= at_us else []), *samples.since(connection, start_us)]
     return {
         "now_per_min": _now(found, at_us, accepted),
         "hour": max(0, accepted - _accepted_by(found, start_us)) if found else None,

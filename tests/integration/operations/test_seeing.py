@@ -73,6 +73,12 @@ def test_throughput_from_samples(world: World) -> None:
     assert found["per_min"][-1]["at"] == "1970-01-01T01:40:00Z"
 
 
+def test_the_letters_of_a_new_ledgers_first_minutes_count(world: World) -> None:
+    with world.ledger.read() as connection:
+        found = throughput(connection, world.ledger.now_us(), 7)
+    assert (found["hour"], found["now_per_min"]) == (7, None)
+
+
 # -- the shape -----------------------------------------------------------------------------------------------------------
 def test_the_shape_adds_up_and_is_right(world: World) -> None:
     world.submit(40)

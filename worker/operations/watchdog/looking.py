@@ -23,7 +23,7 @@ from datetime import datetime, timedelta
 
 from worker.domain.clock import Clock, from_us, to_us
 from worker.domain.errors import LettershopError
-from worker.ledger import alarms
+from worker.ledger import alarms, samples
 from worker.ledger.alarms import SUMMARY, Alarm
 from worker.ledger.book import Ledger
 from worker.operations.fleet import TICK_S, Presence
@@ -205,6 +205,9 @@ class Watchdog:
         day = plan.due(at) if plan is not None else None
         if plan is None or day is None:
             return
+        with ledger.read() as connection:
+            if samples.birth(connection).taken_us >= plan.span(day)[1]:  # of that day there is nothing to tell
+                return
         mine = self._take_summary(ledger, day.isoformat())
         if mine is None:
             return

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.fixtures.world import World
-from tests.integration.operations.watchdog.scene import MINUTE, SECOND, Asked, Clock, open_home, process
+from tests.integration.operations.watchdog.scene import MINUTE, SECOND, Asked, Clock, execute, open_home, process
 from tests.smtp_server import Always, Drop, Hang, Reset, Say, SmtpServer
 from worker.delivery import Target
 from worker.domain.clock import from_us, to_us
@@ -304,6 +304,10 @@ def summary_scene(scene: Scene, world: World, root, **keys) -> None:
     scene.home = open_home(world, root, to=OPERATORS, sender=FROM, **keys)
 
 
+def made_a_day_earlier(world: World) -> None:
+    execute(world, "UPDATE meta SET made_at = made_at - :day", day=24 * 3600 * SECOND)
+
+
 def test_a_summary_once_a_day_however_many_look(scene: Scene, world: World, tmp_path) -> None:
     at = scene.clock.now()
     summary_scene(scene, world, tmp_path, summary=f"{at:%H:%M}")
@@ -328,8 +332,20 @@ def test_a_summary_once_a_day_however_many_look(scene: Scene, world: World, tmp_
     assert all(row.kind == "summary" for row in scene.rows())
 
 
+def test_of_the_day_before_the_ledger_was_made_there_is_no_summary(scene: Scene, world: World, tmp_path) -> None:
+    summary_scene(scene, world, tmp_path, summary=f"{scene.clock.now():%H:%M}")
+    with SmtpServer() as server:
+        dog = scene.watchdog(server.port)
+        scene.looks(2, dog)
+        assert server.letters == []
+        made_a_day_earlier(world)
+        scene.looks(2, dog)
+        assert len(server.letters) == 1
+
+
 def test_a_summary_that_cannot_be_sent_is_tried_again(scene: Scene, world: World, tmp_path) -> None:
     summary_scene(scene, world, tmp_path, summary=f"{scene.clock.now():%H:%M}")
+    made_a_day_earlier(world)
     world.submit(1)
     with SmtpServer(script={"MAIL": [Say(b"451 4.3.0 later")]}) as server:
         dog = scene.watchdog(server.port, foresee=lambda *_: "2 letters to 2 offices: 1 day; ends 14 May 2027")
