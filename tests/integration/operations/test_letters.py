@@ -1,5 +1,7 @@
 """The list of letters, one letter's story, and its bytes made again. Both databases."""
 
+import dataclasses
+
 import pytest
 import sqlalchemy as sa
 
@@ -7,7 +9,7 @@ from tests.fixtures.world import World
 from tests.smtp_server import Always, Say
 from worker.domain.errors import BadInput, Failed, RefusedByState
 from worker.operations.holds import Order, hold
-from worker.operations.letters import Filter, list_letters, show_letter
+from worker.operations.letters import Filter, find_letters, list_letters, show_letter
 from worker.operations.rebuild import Rebuilt, rebuild
 from worker.wiring import connect_hot
 
@@ -57,6 +59,17 @@ def test_the_story_of_a_letter_that_was_deferred_and_sent(world: World) -> None:
     assert two["worker"] == "test"
     assert {"mail", "rcpt", "data", "content", "dot"} <= set(two["steps_ms"])
     assert len(two["hash"]) == 64
+
+
+def test_a_name_that_nobody_knows_is_no_empty_list(world: World) -> None:
+    world.submit(1)
+    with pytest.raises(BadInput, match=r"there is no office 'sampleton-major'; did you mean sampleton-mayor"):
+        find_letters(world.ledger, world.home, Filter(office="sampleton-major"))
+    with pytest.raises(BadInput, match="there is no campaign 'library'"):
+        find_letters(world.ledger, world.home, Filter(campaign="library"))
+    assert find_letters(world.ledger, world.home, Filter(office=MAYOR, state="sent")) == []
+    left = dataclasses.replace(world.home, offices={})
+    assert len(find_letters(world.ledger, left, Filter(office=MAYOR))) == 1, "it has left the register"
 
 
 def test_why_a_held_lane_keeps_it(world: World) -> None:
