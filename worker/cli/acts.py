@@ -32,7 +32,7 @@ def list_(
 
     with frame_of(context).ledger() as ledger:
         found = listing(ledger, limit + 1, before)
-    page, following = found[:limit], found[limit - 1]["id"] if len(found) > limit else None
+    page, following = say.paged(found, limit, "id")
     if json:
         say.as_json({"acts": page, "next_before": following})
         return

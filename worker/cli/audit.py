@@ -33,8 +33,7 @@ def list_(
 
     with frame_of(context).ledger() as ledger:
         found = entries(ledger, Sought(target, verb, by, before), limit + 1)
-    page, more = found[:limit], len(found) > limit
-    following = page[-1]["id"] if more else None
+    page, following = say.paged(found, limit, "id")
     if json:
         say.as_json({"entries": page, "next_before": following})
         return
@@ -45,7 +44,7 @@ def list_(
     say.table(columns, [_row(each) for each in page])
     if not page:
         say.note("no row fits")
-    elif more:
+    elif following:
         say.note(f"there are more: add --before {following}")
 
 

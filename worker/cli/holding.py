@@ -132,7 +132,7 @@ def resolve(
             if not json:
                 say.line(f"letter {number} is resolved: {to.value}")
     if letter and json:
-        say.as_json({"letters": letter, "resolved": to.value})
+        say.as_json({"letters": letter, "state": to.value})
     if letter and to is To.QUEUED:
         ring(home)
 

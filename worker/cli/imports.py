@@ -34,8 +34,7 @@ def list_(
 
     with frame_of(context).ledger() as ledger:
         found = list_imports(ledger, limit + 1, before)
-    page, more = found[:limit], len(found) > limit
-    following = page[-1]["import"] if more else None
+    page, following = say.paged(found, limit, "import")
     if json:
         say.as_json({"imports": page, "next_before": following})
         return
@@ -61,7 +60,7 @@ def list_(
     say.table(columns, rows)
     if not page:
         say.note("nothing was imported")
-    elif more:
+    elif following:
         say.note(f"there are more: add --before {following}")
 
 

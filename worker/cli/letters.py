@@ -48,12 +48,13 @@ def list_(
     json: JsonOption = False,
 ) -> None:
     """List letters, a page at a time."""
-    from worker.operations.letters import Filter, list_letters
+    from worker.operations.letters import Filter, find_letters
 
     if signer != bool(reason):
         raise BadInput("--signer and --reason belong together: that somebody looked stands in the audit")
     frame = frame_of(context)
-    with frame.ledger() as ledger:
+    home = frame.home()
+    with frame.ledger(home) as ledger:
         wanted = Filter(
             state,
             office,
@@ -66,9 +67,8 @@ def list_(
             newer_us=_before(ledger, newer, "--newer"),
             signatures=_of_signer(frame, ledger, reason) if signer else None,
         )
-        found = list_letters(ledger, wanted, limit + 1)
-    page, more = found[:limit], len(found) > limit
-    following = page[-1]["id"] if more else None
+        found = find_letters(ledger, home, wanted, limit + 1)
+    page, following = say.paged(found, limit, "id")
     if json:
         say.as_json({"letters": page, "next_after": following})
         return
@@ -84,7 +84,7 @@ def list_(
     say.table(columns if wide else columns[:-1], [_row(each)[: len(columns) if wide else -1] for each in page])
     if not page:
         say.note("no letter fits")
-    elif more:
+    elif following:
         say.note(f"there are more: add --after {following}")
 
 

@@ -28,6 +28,12 @@ class Column:
     give: bool = False
 
 
+def paged(found: Sequence[Any], limit: int, key: str) -> tuple[Sequence[Any], Any]:
+    """A page of `limit` out of one row more than it has, and the `key` of its last row where there are more, else None."""
+    page = found[:limit]
+    return page, page[-1][key] if len(found) > limit else None
+
+
 def on_terminal() -> bool:
     """Whether somebody looks at standard output, on a terminal that can be drawn on; a dumb one gets plain lines."""
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

@@ -46,8 +46,7 @@ def held(
 
     with frame_of(context).ledger() as ledger:
         found = list_held(ledger, limit + 1, after)
-    page, more = found[:limit], len(found) > limit
-    following = page[-1]["signature"] if more else None
+    page, following = say.paged(found, limit, "signature")
     if json:
         say.as_json({"signatures": page, "next_after": following})
         return
@@ -65,7 +64,7 @@ def held(
     say.table(columns, rows)
     if not page:
         say.note("no signature waits for a look")
-    elif more:
+    elif following:
         say.note(f"there are more: add --after {following}")
 
 

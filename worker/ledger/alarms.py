@@ -58,12 +58,6 @@ def standing(connection: Connection) -> list[Alarm]:
     return _read(connection, _no_summary() & alarms.c.cleared_at.is_(None))
 
 
-def latest(connection: Connection, n: int = 50) -> list[Alarm]:
-    """The last `n` alarms, newest first, cleared or not."""
-    query = sa.select(*_columns()).where(_no_summary()).order_by(alarms.c.id.desc()).limit(n)
-    return [Alarm(*row) for row in connection.execute(query)]
-
-
 def clear_unseen(connection: Connection, at_us: int, seen_before_us: int, but: Iterable[str] = ()) -> list[Alarm]:
     """Clear the open alarms that nobody has found since `seen_before_us`, but for these kinds. Gives those it cleared."""
     over = alarms.c.cleared_at.is_(None) & (alarms.c.seen_at <= seen_before_us) & _no_summary()

@@ -68,11 +68,6 @@ def find(connection: Connection, name: str, *, lock: bool = False) -> User | Non
     return _user(connection, users.c.name == name, lock=lock)
 
 
-def find_id(connection: Connection, user_id: int) -> User | None:
-    """The user of this id."""
-    return _user(connection, users.c.id == user_id)
-
-
 def listing(connection: Connection) -> list[User]:
     """Every user, by name."""
     return [User(*row) for row in connection.execute(_all_users().order_by(users.c.name))]

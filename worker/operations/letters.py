@@ -23,7 +23,8 @@ from worker.ledger.sql import now_us
 from worker.ledger.transact import transact
 from worker.operations.barriers import iso, read_barriers
 from worker.operations.holds import checked_reason
-from worker.operations.reasons import letter_row, why_waiting
+from worker.operations.limits_view import find_office
+from worker.operations.reasons import SIGNER, letter_row, why_waiting
 from worker.operations.status import Seen
 from worker.operations.why import why_letter
 from worker.settings import Home
@@ -66,11 +67,24 @@ class Filter:
 
 def list_letters(ledger: Ledger, wanted: Filter, limit: int = PAGE) -> list[dict[str, Any]]:
     """Up to `limit` letters in the order they were made. Raises BadInput for a state or a code that cannot be."""
-    query = _letters().where(letters.c.id > wanted.after).order_by(letters.c.id).limit(min(limit, LONGEST_PAGE))
+    query = _letters().where(letters.c.id > wanted.after).order_by(letters.c.id).limit(min(limit, LONGEST_PAGE + 1))
     for condition in _conditions(wanted):
         query = query.where(condition)
     with ledger.read() as connection:
         return [_body(row) for row in connection.execute(query).mappings()]
+
+
+def find_letters(ledger: Ledger, home: Home, wanted: Filter, limit: int = PAGE) -> list[dict[str, Any]]:
+    """The same, for whoever may have mistyped: where no letter fits, raises BadInput too for a name that nobody knows.
+
+    Letters of an office that has left the register are found all the same.
+    """
+    found = list_letters(ledger, wanted, limit)
+    if not found and wanted.office not in {"", SIGNER}:
+        find_office(home, wanted.office)
+    if not found and wanted.campaign and wanted.campaign not in home.campaigns:
+        raise BadInput(f"there is no campaign {wanted.campaign!r}; there are: {', '.join(sorted(home.campaigns))}")
+    return found
 
 
 def _conditions(wanted: Filter) -> Iterator[sa.ColumnElement[bool]]:

@@ -16,7 +16,6 @@ GONE_US = 86_400_000_000
 """One that was last seen longer ago is not shown."""
 
 _RECENT = 500
-_SENDS = ("worker", "express")
 
 
 def workers(connection: Connection, at_us: int) -> list[dict[str, Any]]:
@@ -26,16 +25,6 @@ def workers(connection: Connection, at_us: int) -> list[dict[str, Any]]:
     at_work, tried = _open_rounds(connection, at_us), _last_attempts(connection)
     found = [_process(row, at_us, at_work, tried) for row in rows]
     return sorted(found, key=lambda each: (not each["alive"], each["kind"], each["name"]))
-
-
-def any_alive(connection: Connection, at_us: int) -> bool:
-    """Whether any process that sends makes progress in the ledger: it was seen lately, or renews a round."""
-    seen = sa.select(processes.c.name).where(
-        processes.c.kind.in_(_SENDS), processes.c.seen_at > at_us - ALIVE_US, processes.c.stopped_at.is_(None)
-    )
-    if connection.execute(seen.limit(1)).first() is not None:
-        return True
-    return bool(_open_rounds(connection, at_us))
 
 
 def _open_rounds(connection: Connection, at_us: int) -> dict[str, int]:

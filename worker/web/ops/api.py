@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from worker.domain.errors import BadInput
 from worker.operations import acts
 from worker.operations.acts import Order, Wanted
-from worker.operations.letters import LONGEST_PAGE, PAGE, list_letters, show_letter
+from worker.operations.letters import LONGEST_PAGE, PAGE, find_letters, show_letter
 from worker.web.ops.desk import Desk
 from worker.web.ops.guard import Gate, Visitor
 from worker.web.ops.letters import FILTERS, filter_of
@@ -70,11 +70,11 @@ def _add_readings(routes: APIRouter, desk: Desk, gate: Gate) -> None:
     async def letters(
         state: Word = "", office: Word = "", campaign: Word = "", older: Word = "", code: Word = "", signature: Word = "",
         after: Annotated[int, Query(ge=0, le=_LARGEST)] = 0,
-        limit: Annotated[int, Query(ge=1, le=LONGEST_PAGE - 1)] = PAGE,
+        limit: Annotated[int, Query(ge=1, le=LONGEST_PAGE)] = PAGE,
     ) -> Response:  # fmt: skip
         said = dict(zip(FILTERS, (state, office, campaign, older, code, signature), strict=True))
         wanted = filter_of(said, after, desk.ledger.now_us)
-        found = await desk.read(list_letters, desk.ledger, wanted, limit + 1)
+        found = await desk.read(find_letters, desk.ledger, desk.home, wanted, limit + 1)
         following = found[limit - 1]["id"] if len(found) > limit else None
         return _json({"letters": found[:limit], "next_after": following})
 

@@ -17,7 +17,6 @@ from typing import Any
 from markupsafe import Markup
 
 FIELD = "csrf"
-KEPT_FIELD = "kept"
 ADDRESS = "address"
 """The field that holds a signer's address, in whatever form."""
 

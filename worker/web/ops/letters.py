@@ -11,7 +11,7 @@ from starlette.responses import Response
 from worker.domain.errors import BadInput, LettershopError, RefusedByState
 from worker.domain.states import State
 from worker.operations.acts import VERBS
-from worker.operations.letters import PAGE, Filter, list_letters, show_letter, signatures_of
+from worker.operations.letters import PAGE, Filter, find_letters, list_letters, show_letter, signatures_of
 from worker.operations.signers import show_signer
 from worker.operations.why import why_letter
 from worker.web.forms import read_form
@@ -58,7 +58,7 @@ def _add_list(routes: APIRouter, desk: Desk, gate: Gate) -> None:
         error = ""
         try:
             wanted = filter_of(said, after, desk.ledger.now_us)
-            found = await desk.read(list_letters, desk.ledger, wanted, PAGE + 1)
+            found = await desk.read(find_letters, desk.ledger, desk.home, wanted, PAGE + 1)
         except BadInput as exc:
             error = str(exc)
         following = letters_path(**said, after=found[PAGE - 1]["id"]) if len(found) > PAGE else ""
