@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from worker.delivery import Target, Timeouts, load_rules
 from worker.domain.campaign import Campaign
 from worker.domain.clock import Clock, SystemClock, from_us
-from worker.domain.errors import Failed
+from worker.domain.errors import Failed, LettershopError
 from worker.domain.limits import Limit, Rate
 from worker.domain.office import Office
 from worker.domain.tallying import UNTOLD, Tally
@@ -36,7 +36,7 @@ from worker.rounds import House, Leases, Plan, RelayPlan
 from worker.rounds.pace import limits_of
 from worker.rounds.relays import Connections
 from worker.schedule import Board, Fault, Leads
-from worker.settings import Home, Relay, load_home
+from worker.settings import Home, Relay, load_as_far, load_home
 
 if TYPE_CHECKING:
     from worker.intake import Intake
@@ -53,6 +53,12 @@ SINK_CONNECTIONS = 100
 def read_home(path: Path, environ: Mapping[str, str] | None = None) -> Home:
     """Read the home at `path`, with the environment laid over its settings. Raises BadInput."""
     return load_home(path, os.environ if environ is None else environ)
+
+
+def read_as_far(path: Path) -> tuple[Home, str]:
+    """What can be read of the home at `path`, and what is wrong with the rest, or "". Raises BadInput for its settings."""
+    home, trouble = load_as_far(path, os.environ)
+    return home, str(trouble or "")
 
 
 # -- the ledger --------------------------------------------------------------------------------------------------------
@@ -273,15 +279,19 @@ def _look_over(home: Home, ledger: Ledger, campaign: Campaign) -> list[Fault]:
 # -- the watchdog ------------------------------------------------------------------------------------------------------
 def open_watchdog(home: Home, look_s: float, environ: Mapping[str, str] | None = None) -> "Watchdog":
     """The watchdog of a home; it opens the ledger when it looks. Raises BadInput for settings it cannot follow."""
+    from worker.operations.limits_view import days_of
     from worker.operations.reload import Reloading
     from worker.operations.watchdog import Plan, Watchdog, ask_parts
 
     Plan.of(home.settings.alarms)
 
     def ask(of: Home, ledger: Ledger | None) -> "Parts":
-        quotas = [(relay.name, relay.per_day) for relay in plan_of(of).relays if relay.per_day is not None]
-        pacer = None if ledger is None else partial(open_pacer, of, ledger)
-        return ask_parts(broker_url(of), pacer, quotas, of.var)
+        pacer, days = None, {}
+        if ledger is not None:
+            with contextlib.suppress(LettershopError):  # the ledger has gone since, which the next reading says
+                days = days_of(of, open_gauge(of, ledger))
+                pacer = partial(open_pacer, of, ledger)
+        return ask_parts(broker_url(of), pacer, days, of.var)
 
     return Watchdog(
         home=home,

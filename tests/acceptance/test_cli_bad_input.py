@@ -96,7 +96,9 @@ def test_no_home_at_all(desk):
         (CAMPAIGN, "\nslug = 'again'\n", "town-library.toml:"),
     ],
 )
-@pytest.mark.parametrize("verb", [("status",), ("check",), ("migrate",), ("up",), ("worker",)], ids=lambda v: v[0])
+@pytest.mark.parametrize(
+    "verb", [("letters", "list"), ("check",), ("migrate",), ("up",), ("worker",)], ids=lambda v: v[0]
+)
 def test_malformed_and_duplicate_config(desk, name, text, said, verb):
     desk.append(name, text)
     came, _, err = desk.say(*verb)

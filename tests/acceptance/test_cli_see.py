@@ -22,13 +22,32 @@ def signed(cli, *numbers):
 def test_status_says_speed_relays_and_needs(cli):
     signed(cli, 1)
     found = json.loads(cli("status", "--json"))
-    assert found["throughput"] == {"now_per_min": None, "hour": None, "per_min": []}
+    assert (found["throughput"]["hour"], found["throughput"]["per_min"]) == (0, [])
     assert [relay["name"] for relay in found["relays"]] == ["rehearsal"]
     assert (found["workers"], found["acts"], found["refused"], found["held"]) == ([], [], 0, 0)
     assert {"pacing", "broker"} <= {need["kind"] for need in found["needs"]}
     text = cli("status")
-    assert "throughput\tbeing measured" in text
+    assert ", 0 in the last hour\n" in text
     assert "needs you\t" in text
+
+
+@pytest.mark.parametrize("file", ["offices.toml", "campaigns/town-library.toml"])
+def test_a_broken_edit_stops_no_look_and_no_hold(cli, file):
+    signed(cli, 1)
+    broken = cli.root / "config" / file
+    broken.write_text(broken.read_text() + "\n[\n")
+    found = json.loads(cli("status", "--json"))
+    (need,) = [need for need in found["needs"] if need["kind"] == "config"]
+    assert f"config/{file}:" in need["text"]
+    assert need["mend"] == "lettershop check"
+    assert found["letters"]["queued"] == 2
+    assert f"config/{file}:" in cli("status")
+    cli("workers", "list")
+    for verb in ("hold", "resume"):
+        cli(verb, "everything", "--reason", "a broken edit", "--yes")
+        cli(verb, "letter", 1, "--reason", "a broken edit")
+        cli(verb, "relay", "rehearsal", "--reason", "a broken edit", "--yes")
+        assert f"config/{file}:" in cli(verb, "office", MAYOR, "--reason", "a broken edit", "--yes", status=2)
 
 
 def test_the_shape(cli):

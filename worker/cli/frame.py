@@ -30,6 +30,15 @@ class Frame:
 
         return read_home(self.root)
 
+    def home_as_far(self) -> "tuple[Home, str]":
+        """For verbs that must not wait until a broken edit is mended: what can be read of the home, and what is wrong.
+
+        Raises BadInput where the settings cannot be read.
+        """
+        from worker.wiring import read_as_far
+
+        return read_as_far(self.root)
+
     @contextlib.contextmanager
     def ledger(self, home: "Home | None" = None) -> "Iterator[Ledger]":
         """The home's ledger, open. Raises Failed, RefusedByState, BadInput."""

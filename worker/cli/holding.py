@@ -65,7 +65,7 @@ def hold(
     Those of a lane, an office, a campaign, a yearly send-out, a relay, everything, or one letter: none of them is started.
     """
     frame = frame_of(context)
-    home = frame.home()
+    home = _home(frame, what)
     if what in (What.LETTER, What.SENDOUT) and (until or length):
         raise BadInput(f"--until, --for: a {what.value} is held until it is resumed")
     if what is What.LETTER:
@@ -89,7 +89,7 @@ def resume(
     Its holds are lifted and the trouble is forgotten, so that the next letter is tried at once.
     """
     frame = frame_of(context)
-    home = frame.home()
+    home = _home(frame, what)
     if what is What.LETTER:
         _letter(frame, home, name, "resume", reason, json=json)
     elif what is What.SENDOUT:
@@ -221,6 +221,13 @@ def _sendout(frame: Frame, home: "Home", name: str, verb: str, reason: str, *, y
     else:
         became = "is held" if verb == "hold" else "goes on"
         say.line(f"send-out {number} {became}: {say.number(moved, 'letter')} moved")
+
+
+def _home(frame: Frame, what: What) -> "Home":
+    """The home; where it is not asked what offices and campaigns there are, a broken edit of them is no reason to wait."""
+    if what in (What.OFFICE, What.CAMPAIGN, What.SENDOUT):
+        return frame.home()
+    return frame.home_as_far()[0]
 
 
 # -- what was said -------------------------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -36,35 +37,35 @@ def status(
 
     And what needs an operator, and whether the parts answer. Exit status 1 where the ledger does not.
     """
-    home = frame_of(context).home()
     if shape:
         if watch:
             raise BadInput("--shape is one look; leave out --watch")
-        _shape(context, home, json=json)
+        _shape(context, frame_of(context).home(), json=json)
         return
+    home, trouble = frame_of(context).home_as_far()
     if not watch:
-        found = gather(home)
+        found = gather(home, trouble)
         say.as_json(found) if json else _print(found)
         if not found["ledger"]["ok"]:
             raise typer.Exit(Failed.exit_status)
         return
     with contextlib.suppress(KeyboardInterrupt):  # how watching ends
-        _watch(home, json=json)
+        _watch(partial(gather, home, trouble), json=json)
 
 
-def _watch(home: "Home", *, json: bool) -> NoReturn:
+def _watch(look: Callable[[], dict[str, Any]], *, json: bool) -> NoReturn:
     """Look again and again: a screen on a terminal, else a line each time."""
     if json or not say.on_terminal():
         while True:
-            found = gather(home)
+            found = look()
             say.as_json(found) if json else say.line(summary(found))
             time.sleep(WATCH_S)
     from rich.live import Live
 
-    with Live(_drawn(gather(home)), console=say.console(), auto_refresh=False, screen=True) as live:
+    with Live(_drawn(look()), console=say.console(), auto_refresh=False, screen=True) as live:
         while True:
             time.sleep(WATCH_S)
-            live.update(_drawn(gather(home)), refresh=True)
+            live.update(_drawn(look()), refresh=True)
 
 
 def _shape(context: typer.Context, home: "Home", *, json: bool) -> None:
@@ -85,10 +86,12 @@ def _shape(context: typer.Context, home: "Home", *, json: bool) -> None:
     say.table(columns, [[row["id"], str(row["due"]), *map(str, row["ages"])] for row in rows])
 
 
-def gather(home: "Home") -> dict[str, Any]:
-    """The status of `home`, all its parts asked, with what needs an operator. Never raises for one that is away."""
+def gather(home: "Home", config: str = "") -> dict[str, Any]:
+    """The status of `home`, all its parts asked, with what needs an operator. Never raises for one that is away.
+
+    `config` is what is wrong with the home's files, where `home` is only what could be read of them.
+    """
     from worker.operations.status import Seen
-    from worker.operations.status import status as read_status
     from worker.wiring import open_gauge, open_ledger
 
     ledger: Ledger | LettershopError
@@ -97,7 +100,7 @@ def gather(home: "Home") -> dict[str, Any]:
         ledger = open_ledger(home)
     except LettershopError as exc:
         seen = Seen(broker, "not asked: the ledger's name is needed for it")
-        return {**read_status(home, exc, seen), "needs": _needs(home, exc, seen)}
+        return _told(home, exc, seen, config)
     with ledger:
         pacing, ready = ask_pacing_of(home, ledger)
         try:
@@ -105,14 +108,16 @@ def gather(home: "Home") -> dict[str, Any]:
         except LettershopError:  # the reading says why
             gauge = None
         seen = Seen(broker, pacing, ready, gauge if not pacing and ready else None)
-        return {**read_status(home, ledger, seen), "needs": _needs(home, ledger, seen)}
+        return _told(home, ledger, seen, config)
 
 
-def _needs(home: "Home", ledger: "Ledger | LettershopError", seen: "Seen") -> list[dict[str, Any]]:
-    from worker.operations.needs import Parts, needs
+def _told(home: "Home", ledger: "Ledger | LettershopError", seen: "Seen", config: str) -> dict[str, Any]:
+    from worker.operations.needs import Parts, needs, quotas_of
+    from worker.operations.status import status as read_status
 
-    found: list[Need] = needs(ledger, home, Parts(broker=seen.broker, pacing=seen.pacing))
-    return [need.body() for need in found]
+    found = read_status(home, ledger, seen)
+    needed: list[Need] = needs(ledger, home, Parts(seen.broker, seen.pacing, config, quotas_of(found["relays"])))
+    return {**found, "needs": [need.body() for need in needed]}
 
 
 _NOT_UP = "the private Redis server is not running: `lettershop up` starts it"
@@ -162,6 +167,7 @@ def _print(found: Mapping[str, Any]) -> None:
     for name in ("ledger", "broker", "pacing"):
         say.line(f"{name}\t{'ok' if found[name]['ok'] else found[name]['error']}")
     if not found["letters"]:
+        _print_needs(found)
         return
     say.line(f"letters\t{letters_line(found['letters'])}")
     say.line(f"due\t{found['due']}")
@@ -173,8 +179,7 @@ def _print(found: Mapping[str, Any]) -> None:
         say.line(f"relay\t{each['name']}\t{'ok' if each['ok'] else each['trouble'] or 'held'}")
     alive = [each for each in found["workers"] if each["alive"]]
     say.line("alive\t" + (", ".join(f"{each['kind']} {each['name']}" for each in alive) or "-"))
-    for need in found["needs"]:
-        say.line(f"needs you\t{need['text']}\t{need['mend'] or '-'}")
+    _print_needs(found)
     for hold in found["holds"]:
         say.line(f"hold\t{hold['text']}")
     for each in found["sendouts"]:
@@ -182,6 +187,11 @@ def _print(found: Mapping[str, Any]) -> None:
     say.line()
     columns = ("office", "waiting", "due", "oldest", "sent", "wrong", "ended", "next opening", "waits for")
     say.table([Column(name) for name in columns], [_plain_row(office) for office in found["offices"]])
+
+
+def _print_needs(found: Mapping[str, Any]) -> None:
+    for need in found["needs"]:
+        say.line(f"needs you\t{need['text']}\t{need['mend'] or '-'}")
 
 
 def _plain_row(office: Mapping[str, Any]) -> Sequence[str]:

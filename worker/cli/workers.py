@@ -1,11 +1,16 @@
 """`workers list`, `workers drain`, `workers undrain`: the processes of the fleet."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from worker.cli import say
 from worker.cli.frame import JsonOption, ReasonOption, frame_of, who
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from worker.ledger.book import Ledger
 
 app = typer.Typer(help="The processes of the fleet: see them, drain one, let it go on.")
 _Name = Annotated[str, typer.Argument(help="Its name, as `workers list` shows it.", show_default=False)]
@@ -19,7 +24,7 @@ def list_(context: typer.Context, json: JsonOption = False) -> None:
     """
     from worker.operations.fleet import listing
 
-    with frame_of(context).ledger() as ledger:
+    with _ledger(context) as ledger:
         found = listing(ledger)
     if json:
         say.as_json(found)
@@ -34,7 +39,7 @@ def drain(context: typer.Context, name: _Name, reason: ReasonOption) -> None:
     """Let a worker end its rounds and begin no other; it stays until it is stopped."""
     from worker.operations.fleet import drain as ask
 
-    with frame_of(context).ledger() as ledger:
+    with _ledger(context) as ledger:
         ask(ledger, name, who(), reason)
     say.line(f"{name} drains: within seconds it begins no other round")
 
@@ -44,9 +49,15 @@ def undrain(context: typer.Context, name: _Name, reason: ReasonOption) -> None:
     """Let a drained worker go on."""
     from worker.operations.fleet import undrain as ask
 
-    with frame_of(context).ledger() as ledger:
+    with _ledger(context) as ledger:
         ask(ledger, name, who(), reason)
     say.line(f"{name} goes on within seconds")
+
+
+def _ledger(context: typer.Context) -> "AbstractContextManager[Ledger]":
+    """The ledger, whatever an edit of the config is like at the moment."""
+    frame = frame_of(context)
+    return frame.ledger(frame.home_as_far()[0])
 
 
 def _print(found: list[dict[str, Any]]) -> None:

@@ -56,6 +56,12 @@ class Gauge:
         return list(self.limits_of(relay, "signers", "", "", ""))
 
 
+def days_of(home: Home, gauge: Gauge) -> dict[str, Limit]:
+    """The day's limit in force of each relay that has one."""
+    found = ((name, limit) for name in relay_names(home) for limit in gauge.of_relay(name))
+    return {name: limit for name, limit in found if scope_of(limit) == "relay-day"}
+
+
 def ask_used(open_pacer: Callable[[], Pacer], limits: Sequence[Limit]) -> Used:
     """How many letters count against each limit now; {} where pacing is away, settles or is not refilled yet."""
 

@@ -6,7 +6,7 @@ key. Nothing is read at import, no connection is opened.
 """
 
 from worker.settings.addresses import address, domain_of, is_placeholder
-from worker.settings.home import Home, load_home, load_settings
+from worker.settings.home import Home, load_as_far, load_home, load_settings
 from worker.settings.relay import Relay
 from worker.settings.tree import (
     BrokerKeys,
@@ -36,6 +36,7 @@ __all__ = [
     "domain_of",
     "is_loopback",
     "is_placeholder",
+    "load_as_far",
     "load_home",
     "load_settings",
     "masked",

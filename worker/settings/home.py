@@ -59,19 +59,38 @@ def load_home(path: Path, environ: Mapping[str, str]) -> Home:
 
     Opens no connection. Relative paths in the settings come back absolute. Raises BadInput that names file, line and key.
     """
+    home, trouble = load_as_far(path, environ)
+    if trouble is not None:
+        raise trouble
+    return home
+
+
+def load_as_far(path: Path, environ: Mapping[str, str]) -> tuple[Home, BadInput | None]:
+    """What can be read of a home, and the first thing that is wrong with the rest.
+
+    For who must look, or stop everything, while an edit is broken. Without a register there are no campaigns either. Raises
+    BadInput where the settings cannot be read: nothing can be opened without them.
+    """
     root = path.resolve()
     settings = load_settings(root, environ)
     test = settings.allow_test_domains
-    offices = read_offices(read_toml(root / OFFICES, OFFICES), allow_test_domains=test)
     campaigns: dict[str, Campaign] = {}
-    for file in sorted((root / CAMPAIGNS).glob("*.toml")):
-        document = read_toml(file, f"{CAMPAIGNS}/{file.name}")
-        campaigns[file.stem] = read_campaign(
-            document, file.stem, root / "templates", offices, base=settings.base_url, allow_test_domains=test
-        )
-    if not campaigns:
-        raise BadInput(f"{CAMPAIGNS}/ holds no campaign; write one, or take a sample from `lettershop init DIR`")
-    return Home(root, settings, campaigns, offices)
+    try:
+        offices = read_offices(read_toml(root / OFFICES, OFFICES), allow_test_domains=test)
+    except BadInput as exc:
+        return Home(root, settings, campaigns, {}), exc
+    files, trouble = sorted((root / CAMPAIGNS).glob("*.toml")), None
+    for file in files:
+        try:
+            document = read_toml(file, f"{CAMPAIGNS}/{file.name}")
+            campaigns[file.stem] = read_campaign(
+                document, file.stem, root / "templates", offices, base=settings.base_url, allow_test_domains=test
+            )
+        except BadInput as exc:
+            trouble = trouble or exc
+    if not files:
+        trouble = BadInput(f"{CAMPAIGNS}/ holds no campaign; write one, or take a sample from `lettershop init DIR`")
+    return Home(root, settings, campaigns, offices), trouble
 
 
 def load_settings(root: Path, environ: Mapping[str, str]) -> Settings:

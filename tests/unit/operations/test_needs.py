@@ -7,7 +7,7 @@ import pytest
 
 from worker.domain.clock import from_us
 from worker.domain.errors import BadInput
-from worker.operations.needs import WORST_FIRST, Need, in_order
+from worker.operations.needs import WORST_FIRST, Need, Quota, in_order, quotas_of
 from worker.operations.relay_words import cause_of
 from worker.operations.watchdog import Plan, recipients
 from worker.operations.watchdog.absence import Absence
@@ -195,3 +195,13 @@ def test_absence_flickers_and_is_repeated() -> None:
     assert look(away=False) == nothing
     assert look(away=False) == (False, True, True)
     assert look(away=False) == nothing
+
+
+def test_quotas_are_taken_from_the_status() -> None:
+    day = {"used": 95, "count": 100}
+    relays = [
+        {"name": "main", "day": day},
+        {"name": "free", "day": None},
+        {"name": "unknown", "day": day | {"used": None}},
+    ]
+    assert quotas_of(relays) == (Quota("main", 95, 100),)

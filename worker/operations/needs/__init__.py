@@ -2,8 +2,6 @@
 
     needs(ledger, home, parts)              opens one reading; never raises for a part that is away
     read_needs(connection, home, at_us)     what the ledger tells, in the caller's reading
-    thorough(ledger, home)                  what takes longer, for whoever looks now and then: the audit's chain, and
-                                            letters whose send-out ends before they can be sent
 
 No query here counts or scans letters or attempts: each asks an index for the first of something, or counts up to a
 bound. So the list costs the same with ten letters or ten million.
@@ -20,7 +18,7 @@ from worker.domain.errors import Failed, LettershopError
 from worker.ledger import alarms, witness
 from worker.ledger.book import Ledger
 from worker.operations.needs import backlog, letters, machines, people, relays, slow, stall
-from worker.operations.needs.need import WORST_FIRST, Disk, Need, Parts, Quota, Severity, in_order
+from worker.operations.needs.need import WORST_FIRST, Disk, Need, Parts, Quota, Severity, in_order, quotas_of
 from worker.settings import Home
 
 __all__ = [
@@ -35,8 +33,8 @@ __all__ = [
     "in_order",
     "look_over",
     "needs",
+    "quotas_of",
     "read_needs",
-    "thorough",
 ]
 
 THOROUGH = ("audit", "too-late", "alarms")
@@ -110,11 +108,6 @@ def noted(connection: Connection) -> list[Need]:
 
 
 _MEND = {"audit": machines.AUDIT_MEND, "too-late": backlog.MEND, "alarms": machines.ALARMS_MEND}
-
-
-def thorough(ledger: Ledger, home: Home) -> list[Need]:
-    """What takes seconds to find out. Raises Failed where the ledger is away."""
-    return [*machines.audit_chain(ledger), *backlog.too_late(ledger, home)]
 
 
 def away(trouble: LettershopError) -> Need:

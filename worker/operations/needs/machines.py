@@ -80,6 +80,9 @@ def asked(home: Home, parts: Parts) -> Iterator[Need]:
         yield Need("broker", "", text, None, "act", verb)
     if parts.pacing:
         yield Need("pacing", "", f"Pacing is away, and nothing is sent: {parts.pacing}", None, "act", verb)
+    if parts.config:
+        text = f"The config cannot be used as it is, and what it says is shown in part: {parts.config}"
+        yield Need("config", "", text, None, "act", "lettershop check")
     for quota in parts.quotas:
         if quota.used >= QUOTA_NEAR * quota.most:
             text = f"Relay {quota.relay} has taken {quota.used:,} of its {quota.most:,} letters in 24 hours"

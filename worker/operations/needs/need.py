@@ -1,6 +1,6 @@
 """A need: one thing that an operator should know or do now, in a sentence, with the verb that mends it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -60,6 +60,12 @@ class Quota:
     most: int
 
 
+def quotas_of(relays: Iterable[Mapping[str, Any]]) -> tuple[Quota, ...]:
+    """How much of each relay's day is used, as `status` says; those of which it is not known are left out."""
+    days = ((relay["name"], relay["day"]) for relay in relays)
+    return tuple(Quota(name, day["used"], day["count"]) for name, day in days if day and day["used"] is not None)
+
+
 @dataclass(frozen=True, slots=True)
 class Disk:
     """What is left of the disk of one machine, in bytes."""
@@ -71,10 +77,14 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What whoever asks found out about the other parts: a sentence of trouble, or ""; what is used; what is left."""
+    """What whoever asks found out about the other parts: a sentence of trouble, or ""; what is used; what is left.
+
+    `config`: what is wrong with the home's files, of which the asker has read what can be read.
+    """
 
     broker: str = ""
     pacing: str = ""
+    config: str = ""
     quotas: tuple[Quota, ...] = field(default=())
     disk: Disk | None = None
 

@@ -3,35 +3,30 @@
 import asyncio
 import shutil
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from worker.domain.errors import LettershopError
-from worker.domain.limits import Limit, Rate
+from worker.domain.limits import Limit
 from worker.operations.needs import Disk, Parts, Quota
 from worker.operations.parts import PATIENCE_S, ask_broker
 from worker.pacing import NeedsRefill, Pacer, Settling
 
-DAY_S = 86_400
 
-
-def ask_parts(
-    broker_url: str, pacer: Callable[[], Pacer] | None, per_day: Sequence[tuple[str, int]], var: Path
-) -> Parts:
+def ask_parts(broker_url: str, pacer: Callable[[], Pacer] | None, days: Mapping[str, Limit], var: Path) -> Parts:
     """Ask them all, each with a short patience. `pacer` is None where the ledger's name is not known.
 
-    `per_day`: relays with a day's quota. Raises nothing of its own.
+    `days`: the day's limit of each relay that has one. Raises nothing of its own.
     """
-    pacing, quotas = asyncio.run(_pacing(pacer(), per_day)) if pacer is not None else ("", ())
-    return Parts(ask_broker(broker_url), pacing, quotas, disk_of(var))
+    pacing, quotas = asyncio.run(_pacing(pacer(), days)) if pacer is not None else ("", ())
+    return Parts(ask_broker(broker_url), pacing, quotas=quotas, disk=disk_of(var))
 
 
-async def _pacing(pacer: Pacer, per_day: Sequence[tuple[str, int]]) -> tuple[str, tuple[Quota, ...]]:
-    limits = [Limit(f"relay:{relay}", Rate(most, DAY_S)) for relay, most in per_day]
+async def _pacing(pacer: Pacer, days: Mapping[str, Limit]) -> tuple[str, tuple[Quota, ...]]:
     try:
         async with asyncio.timeout(PATIENCE_S):
             await pacer.ready()
-            used = await pacer.used(limits)
+            used = await pacer.used([*days.values()])
     except (Settling, NeedsRefill):  # it is there, and does not know yet
         return "", ()
     except LettershopError as exc:
@@ -40,7 +35,9 @@ async def _pacing(pacer: Pacer, per_day: Sequence[tuple[str, int]]) -> tuple[str
         return f"Redis (pacing) did not answer within {PATIENCE_S:g} s", ()
     finally:
         await pacer.aclose()
-    return "", tuple(Quota(relay, n, most) for (relay, most), (n, _) in zip(per_day, used, strict=True))
+    return "", tuple(
+        Quota(relay, n, limit.rate.count) for (relay, limit), (n, _) in zip(days.items(), used, strict=True)
+    )
 
 
 def disk_of(path: Path) -> Disk | None:

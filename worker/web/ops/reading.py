@@ -14,7 +14,7 @@ from worker.ledger import samples
 from worker.ledger.book import Ledger
 from worker.ledger.samples import Sample
 from worker.operations.forecast import forecast
-from worker.operations.needs import Parts, needs
+from worker.operations.needs import Parts, needs, quotas_of
 from worker.operations.parts import ask_broker, ask_pacing
 from worker.operations.shape import shape
 from worker.operations.status import Seen, status
@@ -41,7 +41,7 @@ class Readings:
         """Keys: status, needs (JSON forms), shape, forecast, samples (`Sample`s of a day), at_us. Raises LettershopError."""
         seen = self._seldom("parts", self._parts)
         found = status(self._home, self._ledger, seen)
-        needed = needs(self._ledger, self._home, Parts(broker=seen.broker, pacing=seen.pacing))
+        needed = needs(self._ledger, self._home, Parts(seen.broker, seen.pacing, quotas=quotas_of(found["relays"])))
         away = not found["ledger"]["ok"] and not found["letters"]
         return {
             "status": found,

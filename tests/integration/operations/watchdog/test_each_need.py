@@ -23,7 +23,8 @@ from worker.intake import PersonInput
 from worker.ledger import alarms, audit, gates, holds, reviews, witness
 from worker.operations.barriers import SINK
 from worker.operations.holds import Order, hold, resume
-from worker.operations.needs import Disk, Parts, Quota, needs, thorough
+from worker.operations.needs import Disk, Parts, Quota, needs
+from worker.operations.watchdog.rarely import Rarely
 
 DAY = 24 * 60 * MINUTE
 
@@ -333,9 +334,10 @@ def test_a_restored_ledger(world: World, home) -> None:
 
 
 def test_other_parts(world: World, home) -> None:
-    parts = Parts("no broker", "no Redis", (Quota("main", 95, 100), Quota("spare", 1, 100)), Disk("alpha", 1, 100))
+    quotas = (Quota("main", 95, 100), Quota("spare", 1, 100))
+    parts = Parts("no broker", "no Redis", "no config", quotas, Disk("alpha", 1, 100))
     found = needs(world.ledger, home, parts)
-    assert [need.kind for need in found] == ["pacing", "broker", "disk", "quota"]
+    assert [need.kind for need in found] == ["pacing", "broker", "disk", "config", "quota"]
     assert found[-1].target == "main"
     assert needs(world.ledger, home, Parts(quotas=(Quota("main", 1, 100),), disk=Disk("alpha", 50, 100))) == []
 
@@ -343,9 +345,9 @@ def test_other_parts(world: World, home) -> None:
 def test_a_broken_audit_is_found_and_shown_by_all(world: World, home) -> None:
     with world.ledger.write() as connection:
         audit.append(connection, world.ledger.now_us(), "tester", "hold", "office x", "why")
-    assert thorough(world.ledger, home) == []
+    assert Rarely().look(world.ledger, home, 0.0) == []
     execute(world, "UPDATE audit SET reason = 'another'")
-    need = the(thorough(world.ledger, home), "audit")
+    need = the(Rarely().look(world.ledger, home, 0.0), "audit")
     assert needs(world.ledger, home) == [], "only the watchdog reads the whole audit"
     with world.ledger.write() as connection:
         alarms.found(connection, world.ledger.now_us(), need.kind, need.target, need.text, world.ledger.now_us())
@@ -356,10 +358,10 @@ def test_letters_that_will_be_too_late(world: World, home) -> None:
     world.submit(3)
     now = world.ledger.now_us()
     execute(world, "UPDATE sendouts SET not_after = :at", at=now + 60 * MINUTE)
-    assert thorough(world.ledger, home) == []
+    assert Rarely().look(world.ledger, home, 0.0) == []
     slow = home.settings.limits.model_copy(update={"mailbox_per_day": 2})
     tight = dataclasses.replace(home, settings=home.settings.model_copy(update={"limits": slow}))
-    need = the(thorough(world.ledger, tight), "too-late")
+    need = the(Rarely().look(world.ledger, tight, 0.0), "too-late")
     assert need.letters == 2, "one too many for each of two offices"
     execute(world, "UPDATE sendouts SET not_after = :at", at=now + 3 * DAY)
-    assert thorough(world.ledger, tight) == []
+    assert Rarely().look(world.ledger, tight, 0.0) == []
