@@ -242,14 +242,15 @@ def _all_offices(seen: _Reading) -> list[dict[str, Any]]:
 def _office(seen: _Reading, office: Office) -> dict[str, Any]:
     slugs = seen.campaigns.get(office.id, ())
     limits = seen.gauge.of_office(seen.home, office, slugs) if seen.gauge else []
+    waits = why_office(seen.barriers, seen.home, office, slugs)
     slow = [slow_reason(seen.slow[office.lane], seen.barriers.at_us, office.id)] if office.lane in seen.slow else []
     return {
         "id": office.id,
         "title": office.title,
         "organisation": office.organisation,
         **_numbers(seen, office.id),
-        "next_opening": _opening(seen, office),
-        "waits": [reason.body() for reason in [*why_office(seen.barriers, seen.home, office, slugs), *slow]],
+        "next_opening": _opening(seen, office, waits),
+        "waits": [reason.body() for reason in [*waits, *slow]],
         "limits": [limit_body(seen.barriers, limit, seen.used) for limit in limits],
     }
 
@@ -279,8 +280,13 @@ def _numbers(seen: _Reading, addressee: str) -> dict[str, Any]:
     }
 
 
-def _opening(seen: _Reading, office: Office) -> str | None:
-    """When it may be written to by its hours; found once for all offices that keep the same."""
+def _opening(seen: _Reading, office: Office, waits: Sequence[Reason]) -> str | None:
+    """When it may be written to next; None where only somebody can end what keeps its letters."""
+    if any(reason.until is None for reason in waits):
+        return None
+    if ends := [reason.until for reason in waits if reason.until is not None and reason.kind != "hours"]:
+        return iso(next_opening(seen.home, office, max(ends)))
+    # found once for all offices that keep the same hours
     keeps = (str(office.hours), office.zone.key, calendar_of(office))
     if keeps not in seen.openings:
         seen.openings[keeps] = iso(next_opening(seen.home, office, seen.barriers.now))

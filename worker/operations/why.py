@@ -87,15 +87,21 @@ def why_office(ledger: Ledger, home: Home, office_id: str, seen: Seen | None = N
         chain = [*fleet(ledger, home, connection, at_us, seen), *own]
     queued = mine[State.QUEUED]
     later = list(_attention(office_id, mine))
-    if not queued and (in_hand := mine[State.CLAIMED] + mine[State.SENDING]):
-        are = f"{in_hand:,} letters to {office_id} are" if in_hand > 1 else f"The letter to {office_id} is"
+    hands = mine[State.CLAIMED] + mine[State.SENDING]
+    if not queued and hands:
+        are = f"{hands:,} letters to {office_id} are" if hands > 1 else f"The letter to {office_id} is"
         said = next((reason.text for reason in chain if reason.kind == "slow"), "they go one after the other")
         return Why(f"{are} in a worker's hands: {said}.", (*chain, *later))
     if not queued:
         ended = ", ".join(f"{n:,} {state.replace('_', ' ')}" for state, n in sorted(mine.items()) if n)
         return Why(f"No letter to {office_id} is queued ({ended or 'there were none'}).", (*chain, *later))
     now = due.n if due else 0
-    what = f"{queued:,} letters to {office_id} ({now:,} of them due)" if queued > 1 else f"The letter to {office_id}"
+    besides = f", {hands:,} more in a worker's hands" if hands else ""
+    what = (
+        f"{queued:,} letters to {office_id} ({now:,} of them due{besides})"
+        if queued > 1
+        else f"The letter to {office_id}"
+    )
     if not due and not any(reason.mend for reason in chain):
         drip = Reason("drip", "none of them is due yet", None)
         return Why(f"{what}: {_text(chain) or drip.text}.", (*chain, drip, *later))

@@ -7,10 +7,12 @@ import sqlalchemy as sa
 
 from tests.fixtures.world import World
 from tests.smtp_server import Always, Say
+from worker.domain.clock import from_us
 from worker.domain.errors import Failed
 from worker.domain.states import State
 from worker.ledger import holds, witness
-from worker.operations.barriers import SINK, next_opening
+from worker.operations.barriers import SINK, iso, next_opening
+from worker.operations.holds import Order, hold
 from worker.operations.status import Seen, status
 from worker.wiring import SINK as WIRED
 
@@ -142,6 +144,18 @@ def test_the_next_opening(world: World) -> None:
     assert next_opening(world.home, office, sunday) == datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
     monday = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
     assert next_opening(world.home, office, monday) == monday
+
+
+def test_an_office_opens_when_what_keeps_it_is_over(world: World) -> None:
+    world.submit(1)
+    office, now_us = OFFICES[0], world.ledger.now_us()
+    until_us = now_us + 14 * 24 * 3600 * 1_000_000
+    hold(world.ledger, world.home, Order("office", office, "op", "the mayor is away"), until_us)
+    expected = next_opening(world.home, world.home.offices[office], from_us(until_us))
+    assert offices(read(world))[office]["next_opening"] == iso(expected)
+    hold(world.ledger, world.home, Order("campaign", world.campaign, "op", "until it is looked at"))
+    found = offices(read(world))
+    assert {found[each]["next_opening"] for each in OFFICES} == {None}
 
 
 def test_the_sink_has_one_name() -> None:

@@ -70,10 +70,14 @@ def _offices(offices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _shape(shape: Mapping[str, Any] | None) -> dict[str, Any]:
     if shape is None:
-        return {"heat": [], "ages": []}
+        return {"heat": [], "heat_total": [], "ages": []}
     bounds = shape["ages_min"]
     rows = [(each["id"], each["ages"]) for each in shape["offices"]]
-    return {"heat": figures.heat_rows(rows), "ages": [*(f"≤ {each}" for each in bounds), f"> {bounds[-1]}"]}
+    return {
+        "heat": figures.heat_rows(rows),
+        "heat_total": shape["total"]["ages"],
+        "ages": [*(f"≤ {each}" for each in bounds), f"> {bounds[-1]}"],
+    }
 
 
 def _relay(relay: Mapping[str, Any]) -> dict[str, Any]:
