@@ -12,12 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.acceptance.command import Home, argv
+from tests.acceptance.command import Home, argv, environment
 from tests.support import until
 from worker.embedded.maildir import Maildir, Stored, message_id
 from worker.intake import SEND, YEARLY, PersonInput
 from worker.intake.bulk import Row
-from worker.wiring import open_intake, open_ledger, read_home
+from worker.schedule.views import detail, overview
+from worker.wiring import open_board, open_intake, open_ledger, read_home
 
 CAMPAIGN = "town-library"
 OFFICES = ("sampleton-library-committee", "sampleton-mayor")
@@ -76,9 +77,12 @@ class Yearly(Home):
         self.extra = [psutil.Popen(argv("--home", self.root, "beat"), cwd=self.root) for _ in range(count)]
 
     def row(self) -> dict:
-        """The send-out as `sendouts list` has it, with its details; {} before it is planned."""
-        listed = json.loads(self.run("sendouts", "list", "--campaign", CAMPAIGN, "--json"))["sendouts"]
-        return json.loads(self.run("sendouts", "show", listed[0]["id"], "--json")) if listed else {}
+        """The send-out as `sendouts show --json` has it, without a process for each look; {} before it is planned."""
+        home = read_home(self.root, environment())
+        with open_ledger(home) as ledger:
+            board = open_board(home, ledger)
+            listed = overview(board, CAMPAIGN)
+            return detail(board, listed[0]["id"]) if listed else {}
 
     def reached(self, state: str, within_s: float = 90) -> dict:
         """The send-out once it is there."""

@@ -99,7 +99,7 @@ def token_in(notice):
 
 
 @pytest.mark.timeout(200)
-def test_a_second_stack_is_refused_and_the_first_goes_on(home):
+def test_a_stack_says_where_its_pages_are_and_refuses_another(home):
     home.up()
     second = lettershop("--home", home.root, "up")
     assert second.returncode == 3
@@ -108,14 +108,7 @@ def test_a_second_stack_is_refused_and_the_first_goes_on(home):
     parts = home.supervisor.children(recursive=True)
     copied = lettershop("--home", home.root, "ledger", "copy", f"sqlite:///{home.root}/copy.db")
     assert (copied.returncode, "the stack is up" in copied.stderr) == (3, True)
-    assert home.down() == 0
-    assert not any(psutil.pid_exists(part.pid) and part.is_running() for part in parts)
-    home.up()  # restartable at once
 
-
-@pytest.mark.timeout(200)
-def test_the_pages_are_up_and_it_says_where(home):
-    home.up()
     base = f"http://127.0.0.1:{home.port}"
     said = [line.split() for line in (home.root / "up.log").read_text().splitlines()]
     assert ["pages", f"{base}/"] in said
@@ -138,6 +131,7 @@ def test_the_pages_are_up_and_it_says_where(home):
     web.terminate()
     assert web.wait(30) == 0
     assert home.down() == 0
+    assert not any(psutil.pid_exists(part.pid) and part.is_running() for part in parts)
     assert not answers(base)
     log = (home.root / "var" / "log" / "web.log").read_text()
     assert "GET /rehearsal 200" in log
