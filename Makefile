@@ -22,7 +22,7 @@ setup: .venv/dev ## make the virtual environment with everything pinned
 demo: .venv/run ## sign 25 sample letters and watch them reach 11 offices, all on this machine
 	@$(BIN)/lettershop demo
 
-test: .venv/dev ## run every test
+test: .venv/dev ## run every test but those of `make nights` and `make cannon`
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # Where the rooms with a floor are tested. Coverage makes a test half as slow again, so that it watches these alone, and
@@ -56,6 +56,9 @@ words: .venv/dev ## bring the catalogues of the pages up to date with what templ
 screenshots: .venv/dev ## take the pictures of docs/screenshots from the running product (needs chromium)
 	$(BIN)/python -m docs.screenshots
 
+nights: .venv/dev ## run the tests that keep a whole stack under trouble for minutes
+	$(BIN)/python -m pytest -m nights -n 2 --dist worksteal
+
 cannon: .venv/dev ## send 10,000 forms at one victim's address, in two to three minutes
 	POSTS=10000 $(BIN)/python -m pytest tests/acceptance/web/test_mail_cannon.py
 
@@ -65,6 +68,7 @@ bench: .venv/dev ## print one JSON line per benchmark
 	$(BIN)/python -m bench.form
 	$(BIN)/python -m bench.sendout
 	$(BIN)/python -m bench.status
+	$(BIN)/python -m bench.streams
 
 lock: ## pin the dependencies anew (needs uv on PATH)
 	uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q requirements/build.in -o requirements/build.txt
@@ -74,4 +78,4 @@ lock: ## pin the dependencies anew (needs uv on PATH)
 clean: ## remove what make made
 	rm -rf .venv dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup demo test cover lint config words screenshots cannon check bench lock clean
+.PHONY: help setup demo test cover lint config words screenshots cannon nights check bench lock clean

@@ -7,7 +7,8 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from bench.measure import Run, measured
@@ -24,7 +25,19 @@ OFFICES = 10
 CONNECTIONS = 30  # of each worker process
 
 
-def run_ours(letters: int, workers: int, folder: Path, *, own_sink: bool, ledger: str | None = None) -> Run:
+Beside = Callable[[Home, Mapping[str, str]], AbstractContextManager[None]]
+"""What runs beside the workers, given the home and its settings."""
+
+
+def run_ours(
+    letters: int,
+    workers: int,
+    folder: Path,
+    *,
+    own_sink: bool,
+    ledger: str | None = None,
+    beside: Beside = lambda *_: nullcontext(),
+) -> Run:
     """`letters` through so many worker processes. `ledger`: a PostgreSQL URL of an empty database instead of SQLite."""
     with open_sink(own=own_sink) as sink:
         environment = settings_for(sink.port, workers) | ({"LETTERSHOP_LEDGER__URL": ledger} if ledger else {})
@@ -35,15 +48,16 @@ def run_ours(letters: int, workers: int, folder: Path, *, own_sink: bool, ledger
             enqueued = time.monotonic() - began
             command = [sys.executable, "-m", "worker.cli", "--home", str(home.root), "worker"]
             cores = [["--core", str(core)] for core in _cores()] or [[]]
-            return measured(
-                f"{workers} worker{'s' if workers > 1 else ''}, {'PostgreSQL' if ledger else 'SQLite'}, {sink.name}",
-                [([*command, *cores[n % len(cores)]], os.environ | environment) for n in range(workers)],
-                folder / "worker.log",
-                sink,
-                taken,
-                enqueued,
-                server.pid or 0,
-            )
+            with beside(home, environment):
+                return measured(
+                    f"{workers} worker{'s' if workers > 1 else ''}, {'PostgreSQL' if ledger else 'SQLite'}, {sink.name}",
+                    [([*command, *cores[n % len(cores)]], os.environ | environment) for n in range(workers)],
+                    folder / "worker.log",
+                    sink,
+                    taken,
+                    enqueued,
+                    server.pid or 0,
+                )
 
 
 def settings_for(port: int, workers: int) -> dict[str, str]:

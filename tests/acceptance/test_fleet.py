@@ -54,6 +54,7 @@ def set_limit(home, rate, *more):
     return lettershop("--home", home.root, "limit", "set", "mailbox", OFFICE, rate, "--for", "1h", "-r", "why", *more)
 
 
+@pytest.mark.nights
 @pytest.mark.timeout(400)
 def test_a_limit_holds_for_two_workers_together_and_one_of_them_drains(home):
     home.up()
@@ -96,6 +97,7 @@ def test_a_limit_holds_for_two_workers_together_and_one_of_them_drains(home):
     assert home.down() == 0
 
 
+@pytest.mark.nights
 @pytest.mark.timeout(300)
 def test_a_config_is_taken_by_all_or_by_none(home):
     """A bad edit is said by everybody and taken by nobody, a good one is taken by all."""

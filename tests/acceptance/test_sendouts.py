@@ -169,6 +169,7 @@ def test_from_the_preflight_to_the_last_letter(home):
     assert home.down() == 0
 
 
+@pytest.mark.nights
 @pytest.mark.timeout(400)
 def test_killed_at_every_turn(home):
     home.sign(PEOPLE, (SEND, YEARLY))

@@ -64,6 +64,7 @@ def lines_of(home, part: str) -> list[dict]:
     return found
 
 
+@pytest.mark.nights
 @pytest.mark.timeout(240)
 def test_a_stack_that_stands_still_is_told_and_its_logs_are_json(home) -> None:
     home.up()

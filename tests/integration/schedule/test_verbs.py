@@ -441,6 +441,7 @@ def test_the_end_is_not_moved_while_letters_are_made(signed: Scene, monkeypatch:
 
 
 # -- thirty years ------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)  # dates, and no SQL that a single year has not
 @pytest.mark.parametrize("leap", ["02-28", "03-01"])
 def test_thirty_years_of_29_february(scene: Scene, leap: str) -> None:
     """Somebody looks once a month: everything is late, and every year is written for once."""

@@ -1,4 +1,4 @@
-"""Anniversaries on the pages and in the API: what is shown beside the consent is what is agreed to. Both databases."""
+"""Anniversaries on the pages and in the API: what is shown beside the consent is what is agreed to."""
 
 import html
 import json
@@ -20,6 +20,8 @@ from worker.ledger.book import Ledger
 from worker.ledger.occurrences import Occurrence
 from worker.ledger.schema import agreements, consents, letters
 from worker.ledger.schema import pins as pin_table
+
+pytestmark = pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)  # SQL is tested where it is written
 
 YEAR = 2190  # whenever the test is run, the next one
 SUBJECT = "On the birthday of the library in Market Street"

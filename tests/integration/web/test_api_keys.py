@@ -1,4 +1,4 @@
-"""The API by key: who may do what, and what a holder is told. Both databases."""
+"""The API by key: who may do what, and what a holder is told."""
 
 from datetime import timedelta
 
@@ -14,6 +14,8 @@ from worker.ledger import api_keys, audit
 from worker.ledger.schema import api_keys as keys_table
 from worker.ledger.schema import attempts, letters
 from worker.operations import api_keys as keys
+
+pytestmark = pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)  # SQL is tested where it is written
 
 OTHER = "/api/v1/campaigns/justice-for-khojaly/signatures"
 

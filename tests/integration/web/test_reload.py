@@ -21,6 +21,8 @@ from worker.operations.reload import Reloading
 from worker.settings import Home
 from worker.web.reload import Changing
 
+pytestmark = pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)  # SQL is tested where it is written
+
 SETTINGS = "config/lettershop.toml"
 BASE = "http://127.0.0.1:8480"
 

@@ -1,4 +1,4 @@
-"""From the form to the signer's own page, on both databases."""
+"""From the form to the signer's own page."""
 
 import logging
 import re
@@ -13,6 +13,8 @@ from worker.embedded.server import RedisServer
 from worker.ledger import people, quiet
 from worker.ledger.book import Ledger
 from worker.ledger.schema import consents, letters, reviews, signatures, tokens
+
+pytestmark = pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)  # SQL is tested where it is written
 
 
 @pytest.fixture
