@@ -41,7 +41,9 @@ def test_a_broken_edit_stops_no_look_and_no_hold(cli, file):
     assert f"config/{file}:" in need["text"]
     assert need["mend"] == "lettershop check"
     assert found["letters"]["queued"] == 2
-    assert f"config/{file}:" in cli("status")
+    said = cli("status")
+    assert f"config/{file}:" in said
+    assert "no longer in config" not in said
     cli("workers", "list")
     for verb in ("hold", "resume"):
         cli(verb, "everything", "--reason", "a broken edit", "--yes")

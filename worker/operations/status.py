@@ -256,7 +256,10 @@ def _office(seen: _Reading, office: Office) -> dict[str, Any]:
 
 
 def _stranger(seen: _Reading, addressee: str) -> dict[str, Any]:
-    reason = Reason("register", "the office is no longer in config/offices.toml: put it back, or its letters stay")
+    text = "the office is no longer in config/offices.toml: put it back, or its letters stay"
+    if not seen.home.offices:  # it could not be read
+        text = "config/offices.toml cannot be read: mend it"
+    reason = Reason("register", text)
     return {
         "id": addressee,
         "title": "",
