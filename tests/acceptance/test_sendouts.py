@@ -142,6 +142,7 @@ def names(people: range) -> list[str]:
     return [f"Sample Signer {n:04}" for n in people]
 
 
+@pytest.mark.nights
 @pytest.mark.timeout(300)
 def test_from_the_preflight_to_the_last_letter(home):
     home.sign(6, (SEND, YEARLY))

@@ -5,7 +5,16 @@ import pytest
 from tests.acceptance.web.house import FEW
 from tests.fixtures.browser import Visitors
 
-INLINE = "document.head.append(Object.assign(document.createElement('script'), {textContent: 'document.title = 1'}))"
+# each is over when it has happened: the next page would take what was still to come with it
+INLINE = """() => new Promise((done) => {
+  document.addEventListener("securitypolicyviolation", () => done());
+  document.head.append(Object.assign(document.createElement("script"), {textContent: "document.title = 1"}));
+})"""
+THROWN = """() => new Promise((done) => {
+  setTimeout(() => { throw Error("out of reach") });
+  setTimeout(done);
+})"""
+MISSING = "() => fetch('/no/such/part').then(() => null)"
 
 
 def test_it_sees_each_fault(browser, house, site):
@@ -13,8 +22,8 @@ def test_it_sees_each_fault(browser, house, site):
     for act, fault in (
         (lambda page: page.evaluate("console.error('something is wrong')"), "something is wrong"),
         (lambda page: page.evaluate(INLINE), "policy: script-src-elem refused inline"),
-        (lambda page: page.evaluate("setTimeout(() => { throw Error('out of reach') })"), "out of reach"),
-        (lambda page: page.evaluate("fetch('/no/such/part')"), "status 404"),
+        (lambda page: page.evaluate(THROWN), "out of reach"),
+        (lambda page: page.evaluate(MISSING), "status 404"),
         (lambda page: page.goto(site.origin), "asked another host"),
     ):
         visitors = Visitors(browser)

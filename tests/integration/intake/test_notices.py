@@ -69,6 +69,7 @@ def apart(due: list[int]) -> bool:
 
 
 # -- how many ----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)  # long, and its SQL is in others
 def test_a_thousand_signings_at_one_victim_bring_one_notice_a_day(ledger: Ledger, intake: Intake) -> None:
     spellings = ["Victim@Mail.example", "victim@mail.example", "VICTIM@MAIL.EXAMPLE"]
 

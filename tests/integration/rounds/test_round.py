@@ -162,6 +162,7 @@ def test_a_deferred_letter_waits_and_goes(world: World) -> None:
     assert len(set(ids)) == 2
 
 
+@pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)  # long, and its SQL is in others
 def test_a_letter_deferred_too_long_expires(world: World) -> None:
     world.submit(1)
     with world.relay({"DOT": Always(Say(b"451 4.0.0 try again later"))}):
