@@ -112,7 +112,7 @@ def own_pages(browser: "Browser", home: Home) -> None:
         message = page.locator("main li.card h2 a", has_text="confirm")
         until(lambda: page.goto("/rehearsal") and message.count() > 0, "the message in the inbox", 60)
         for office in WAITING:
-            home.run("hold", "office", office, "--reason", "for the picture: their letters wait")
+            home.run("hold", "office", office, "--reason", "for the picture: their letters wait", "--yes")
         message.first.click()
         page.locator("pre a[href*='/confirm/']").click()
         page.wait_for_url("**/confirm/*")
