@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-FIRST_BOUND, GROWTH = 256, 8
+FIRST_BOUND, GROWTH = 256, 32
 PAGE = 2_000
 """Probes of one statement."""
 
