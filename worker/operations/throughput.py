@@ -37,17 +37,27 @@ def throughput(connection: Connection, at_us: int, accepted: int) -> dict[str, A
     """Letters accepted lately; `accepted` is how many there are at `at_us`, by the same snapshot's counts.
 
     `now_per_min`: since the newest sample that is a minute old, None before there is one; `hour`: in the last hour, or
-    since the ledger was made; `per_min`: [{"at", "sent"}], the oldest first. Where samples are
-    missing, what came between is taken to have come evenly.
+    since the ledger was made or first sampled; `per_min`: [{"at", "sent"}], the oldest first. Where samples are missing,
+    what came between is taken to have come evenly.
     """
     start_us = at_us - MINUTES * MINUTE_US
-    earlier = samples.before(connection, start_us) or samples.birth(connection)
-    found = [*([earlier] if earlier.taken_us <= at_us else []), *samples.since(connection, start_us)]
+    found = [*_earliest(connection, start_us, at_us), *samples.since(connection, start_us)]
     return {
         "now_per_min": _now(found, at_us, accepted),
         "hour": max(0, accepted - _accepted_by(found, start_us)) if found else None,
         "per_min": _minutes(found)[-MINUTES:],
     }
+
+
+def _earliest(connection: Connection, start_us: int, at_us: int) -> list[Sample]:
+    """Where to count from: the newest sample before `start_us`, or the birth of a ledger that is younger.
+
+    Of an older ledger without samples nobody knows when its letters went: it has been moved to this step of its schema.
+    """
+    if (sample := samples.before(connection, start_us)) is not None:
+        return [sample]
+    birth = samples.birth(connection)
+    return [birth] if start_us < birth.taken_us <= at_us else []
 
 
 def _now(found: Sequence[Sample], at_us: int, accepted: int) -> float | None:

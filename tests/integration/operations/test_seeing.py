@@ -79,6 +79,16 @@ def test_the_letters_of_a_new_ledgers_first_minutes_count(world: World) -> None:
     assert (found["hour"], found["now_per_min"]) == (7, None)
 
 
+def test_of_an_old_ledger_without_samples_nothing_is_made_up(world: World) -> None:
+    with world.ledger.write() as connection:
+        connection.execute(sa.text("UPDATE meta SET made_at = made_at - 40000000000000"))  # more than a year
+        now = world.ledger.now_us()
+        assert throughput(connection, now, 7_000_000) == {"now_per_min": None, "hour": None, "per_min": []}
+        samples.take(connection, now, 0, None, {"sent": 7_000_000})
+        found = throughput(connection, now + 60_000_000, 7_000_003)
+    assert (found["hour"], found["now_per_min"], found["per_min"]) == (3, 3.0, [])
+
+
 # -- the shape -----------------------------------------------------------------------------------------------------------
 def test_the_shape_adds_up_and_is_right(world: World) -> None:
     world.submit(40)

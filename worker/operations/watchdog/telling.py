@@ -139,7 +139,7 @@ def _words(exc: Exception) -> str:
         return f"the login was refused: {exc.smtp_code} {_said(exc)}"
     if isinstance(exc, smtplib.SMTPResponseException):
         return f"{exc.smtp_code} {_said(exc)}".strip()
-    if isinstance(exc, smtplib.SMTPServerDisconnected):
+    if isinstance(exc, smtplib.SMTPServerDisconnected | ConnectionResetError | BrokenPipeError):
         return "it closed the connection"
     if isinstance(exc, OSError) and not isinstance(exc, smtplib.SMTPException):
         return f"no connection: {exc.strerror or type(exc).__name__}"

@@ -2,7 +2,6 @@
 
 import email
 import email.policy
-import re
 
 import pytest
 import sqlalchemy as sa
@@ -201,7 +200,7 @@ def test_two_at_the_same_instant(scene: Scene) -> None:
         ({"MAIL": Always(Say(b"550 5.7.1 not you"))}, "550 5.7.1 not you"),
         ({"RCPT": Always(Say(b"550 5.1.1 <operator-1@rehearsal.invalid> unknown"))}, "every operator was refused"),
         ({"DOT": Always(Say(b"451 4.3.0 later"))}, "451 4.3.0 later"),
-        ({"GREETING": Always(Reset())}, "it closed the connection|Connection reset"),  # whichever is seen first
+        ({"GREETING": Always(Reset())}, "it closed the connection"),
         ({"GREETING": Always(Hang())}, "not done within 1 s"),
         ({"DOT": Always(Drop())}, "it closed the connection"),
     ],
@@ -214,7 +213,7 @@ def test_a_relay_that_takes_nothing(scene: Scene, script, words) -> None:
         mine = [need for need in found if need.kind == "alarms"]
         assert len(mine) == 1
         assert mine[0].severity == "watch"
-        assert re.search(words, mine[0].text)
+        assert words in mine[0].text
         assert "operator-1@" not in mine[0].text
         assert scene.rows("told")[0].told == 0
     with SmtpServer() as server:
