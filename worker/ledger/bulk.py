@@ -8,7 +8,6 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -79,11 +78,11 @@ def sent_together(connection: Connection) -> Iterator[None]:
 
     The block may not ask for rows. What a row breaks is told at its end, in the driver's own words (psycopg.Error).
     """
-    driver = connection.connection.driver_connection
-    if isinstance(driver, psycopg.Connection):
-        with driver.pipeline():
-            yield
-    else:
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    with driver.pipeline():
         yield
 
 

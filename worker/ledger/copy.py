@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DataError, IntegrityError
@@ -168,12 +167,18 @@ def _copy_table(
 
 def insert(connection: Connection, table: sa.Table, rows: Rows) -> None:
     """Insert whole rows. Raises Failed, naming the place, where the database cannot hold one."""
+    if connection.dialect.name == "postgresql":
+        _insert_postgresql(connection, table, rows)
+        return
+    with _refusals(table, rows, DataError, IntegrityError):
+        insert_rows(connection, table, table.c.keys(), rows)
+
+
+@contextlib.contextmanager
+def _refusals(table: sa.Table, rows: Rows, *errors: type[Exception]) -> Iterator[None]:
     try:
-        if connection.dialect.name == "sqlite":
-            insert_rows(connection, table, table.c.keys(), rows)
-        else:
-            _insert_postgresql(connection, table, rows)
-    except (DataError, IntegrityError, psycopg.DataError, psycopg.IntegrityError) as exc:
+        yield
+    except errors as exc:
         first, last = (_encode(_key(table, row)) for row in (rows[0], rows[-1]))
         raise Failed(
             f"a row of {table.name} between {first} and {last} cannot be stored in the target"
@@ -182,10 +187,13 @@ def insert(connection: Connection, table: sa.Table, rows: Rows) -> None:
 
 
 def _insert_postgresql(connection: Connection, table: sa.Table, rows: Rows) -> None:
+    import psycopg
+
     statement = f"COPY {table.name} ({', '.join(table.c.keys())}) FROM STDIN".encode()
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
-    with driver.cursor() as cursor, cursor.copy(statement) as stream:
+    told = _refusals(table, rows, psycopg.DataError, psycopg.IntegrityError)
+    with told, driver.cursor() as cursor, cursor.copy(statement) as stream:
         for row in rows:
             stream.write_row(row)
 

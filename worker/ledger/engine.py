@@ -15,10 +15,9 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import quote
 
-import psycopg
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
@@ -26,7 +25,11 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from worker.domain.errors import BadInput, Failed, RefusedByState
+from worker.ledger.driver_errors import driver_errors, is_of_postgresql
 from worker.ledger.turn import BUSY_S, LedgerConnection, begin_immediate
+
+if TYPE_CHECKING:
+    import psycopg
 
 Dialect = Literal["sqlite", "postgresql"]
 
@@ -161,6 +164,8 @@ def raw_connection(url: str) -> "LedgerConnection | psycopg.Connection[Any]":
             connection = _sqlite(url)
             connection.execute("PRAGMA busy_timeout=0")  # `begin_immediate` has the patience
             return connection
+        import psycopg
+
         parsed = parse_url(url)
         # not as a URL again: SQLAlchemy and libpq disagree on how a space in a password is written
         place: dict[str, Any] = {**parsed.translate_connect_args(username="user", database="dbname"), **parsed.query}
@@ -241,7 +246,7 @@ def failures(url: str) -> Iterator[None]:
         yield
     except PoolTimeout as exc:
         raise Failed("all connections to the ledger are in use: try again, with fewer workers in one process") from exc
-    except (DBAPIError, sqlite3.Error, psycopg.Error) as exc:
+    except driver_errors() as exc:
         cause = exc.orig if isinstance(exc, DBAPIError) else exc
         text = explain(cause, url)
         if text is None:
@@ -253,7 +258,7 @@ def explain(cause: BaseException | None, url: str) -> str | None:
     """What a driver's error means, for a person; None where it is the statement's fault, not the world's."""
     if isinstance(cause, sqlite3.Error):
         return _explain_sqlite(cause, url)
-    if isinstance(cause, psycopg.Error):
+    if is_of_postgresql(cause):
         return _explain_postgresql(cause, url)
     return None
 
@@ -271,7 +276,9 @@ def _file_read_only(url: str) -> bool:
     return not os.access(sqlite_file(url), os.W_OK)
 
 
-def _explain_postgresql(cause: psycopg.Error, url: str) -> str | None:
+def _explain_postgresql(cause: "psycopg.Error", url: str) -> str | None:
+    import psycopg
+
     state = cause.sqlstate or ""
     said = (cause.diag.message_primary or str(cause).strip()).split("\n", maxsplit=1)[0]
     for states, text in _POSTGRESQL_TEXTS.items():

@@ -3,7 +3,6 @@
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 NOW = "lettershop_now_us"
@@ -17,7 +16,13 @@ FOLD_LOCK = 7_301_003
 
 def insert(connection: Connection, table: sa.Table) -> Any:
     """An INSERT which knows ON CONFLICT: both databases write it alike, SQLAlchemy in two places."""
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+    if connection.dialect.name == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(table)
 
 
 def now_us(connection: Connection) -> int:

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-import psycopg
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from worker.domain.errors import Failed
 from worker.ledger.book import Ledger
+from worker.ledger.driver_errors import driver_errors, is_of_postgresql
 
 T = TypeVar("T")
 
@@ -30,11 +30,12 @@ def transact(ledger: Ledger, work: Callable[[Connection], T]) -> T:
     `work` may be run several times and must change nothing outside the ledger. Raises Failed where the ledger is away,
     full, or busy for too long; whether the commit then happened is not known, and the same call may be made again.
     """
+    errors: tuple[type[Exception], ...] = (Failed, *driver_errors())
     for _ in range(_TRIES - 1):
         try:
             with ledger.write() as connection:
                 return work(connection)
-        except (DBAPIError, psycopg.Error, Failed) as exc:
+        except errors as exc:
             if _sqlstate(exc) not in _RACES:
                 raise
         time.sleep(random.uniform(0, _LONGEST_REST_S))  # noqa: S311 - only so that the two do not meet again
@@ -45,7 +46,7 @@ def transact(ledger: Ledger, work: Callable[[Connection], T]) -> T:
 def _sqlstate(exc: BaseException | None) -> str:
     """PostgreSQL's code for what went wrong, found along the chain of causes; "" where there is none."""
     while exc is not None:
-        if isinstance(exc, psycopg.Error):
+        if is_of_postgresql(exc):
             return exc.sqlstate or ""
         exc = exc.orig if isinstance(exc, DBAPIError) else exc.__cause__
     return ""

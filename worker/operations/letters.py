@@ -21,10 +21,10 @@ from worker.ledger.book import Ledger
 from worker.ledger.schema import attempts, campaigns, lanes, letters, rounds, sendouts, signatures, signers
 from worker.ledger.sql import now_us
 from worker.ledger.transact import transact
-from worker.operations.barriers import iso, read_barriers
+from worker.operations.barriers import iso
 from worker.operations.holds import checked_reason
 from worker.operations.limits_view import find_office
-from worker.operations.reasons import SIGNER, letter_row, why_waiting
+from worker.operations.reasons import SIGNER
 from worker.operations.status import Seen
 from worker.operations.why import why_letter
 from worker.settings import Home
@@ -147,10 +147,10 @@ def signatures_of(ledger: Ledger, address_key: bytes, who: str, reason: str) -> 
 def show_letter(ledger: Ledger, home: Home, letter: int, seen: Seen | None = None) -> dict[str, Any]:
     """A letter's story: where it stands and why, each attempt with its reply and steps, what operators did, as one timeline.
 
-    `why` is `why_letter`'s sentence, `waits` what keeps it besides what keeps the whole installation. `seen` tells of pacing
-    and limits. Raises BadInput where there is no such letter.
+    `why` and `chain` are `why_letter`'s sentence and the reasons behind it. `seen` tells of pacing and limits. Raises
+    BadInput where there is no such letter.
     """
-    sentence = why_letter(ledger, home, letter, seen).sentence
+    why = why_letter(ledger, home, letter, seen).body()
     with ledger.read() as connection:
         row = connection.execute(_letters().where(letters.c.id == letter)).mappings().one()
         tries = [_attempt(each) for each in _attempts(connection, letter)]
@@ -161,19 +161,12 @@ def show_letter(ledger: Ledger, home: Home, letter: int, seen: Seen | None = Non
         body = _body(row)
         return {
             **body,
-            "why": sentence,
-            "waits": _waits(connection, home, letter, ledger.now_us()),
+            "why": why["sentence"],
+            "chain": why["chain"],
             "attempts_made": tries,
             "audit": acts,
             "timeline": _timeline(body, tries, acts),
         }
-
-
-def _waits(connection: Connection, home: Home, letter: int, at_us: int) -> list[dict[str, Any]]:
-    row = letter_row(connection, letter)
-    if row is None or State(row["state"]) not in WAITING:
-        return []
-    return [reason.body() for reason in why_waiting(connection, home, row, read_barriers(connection, at_us))]
 
 
 def _timeline(

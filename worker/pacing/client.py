@@ -2,11 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError  # noqa: A004 - redis-py's own
-
 from worker.domain.errors import BadInput
 
 if TYPE_CHECKING:
@@ -24,6 +19,11 @@ def connect(url: str) -> "RedisClient":
     HELLO 3 and asks TCP servers for maintenance notices; nothing here needs either. Raises BadInput for a URL that is
     none of these (the message does not quote it: it may hold a password).
     """
+    from redis.asyncio import Redis
+    from redis.asyncio.retry import Retry
+    from redis.backoff import NoBackoff
+    from redis.exceptions import ConnectionError  # noqa: A004 - redis-py's own
+
     try:
         client: Redis = Redis.from_url(
             url.replace("redis+socket://", "unix://", 1),

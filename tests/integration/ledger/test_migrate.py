@@ -16,21 +16,23 @@ from worker.ledger.migrations import HEAD, KNOWN
 from worker.ledger.schema import metadata
 
 
-def test_a_new_ledger_is_made_and_a_present_one_left_as_it_is(ledger_url: str, ledger_keys: Keys) -> None:
-    assert migrate(ledger_url, "rehearsal", ledger_keys) is None
-    with Ledger.open(ledger_url, ledger_keys, "rehearsal") as ledger:
+def test_a_new_ledger_is_made_and_a_present_one_left_as_it_is(unmade_ledger_url: str, ledger_keys: Keys) -> None:
+    assert migrate(unmade_ledger_url, "rehearsal", ledger_keys) is None
+    with Ledger.open(unmade_ledger_url, ledger_keys, "rehearsal") as ledger:
         first = ledger.ledger_id
-    assert migrate(ledger_url, "rehearsal", ledger_keys) == HEAD
-    with Ledger.open(ledger_url, ledger_keys, "rehearsal") as ledger:
+    assert migrate(unmade_ledger_url, "rehearsal", ledger_keys) == HEAD
+    with Ledger.open(unmade_ledger_url, ledger_keys, "rehearsal") as ledger:
         assert ledger.ledger_id == first
         assert len(first) == 16
         assert ledger.epoch() == 1
 
 
-def test_the_steps_make_the_schema_that_the_code_states(ledger_url: str, postgres_url: str, tmp_path: Path) -> None:
-    migrate_empty(ledger_url)
-    stated = f"sqlite:///{tmp_path / 'stated.db'}" if ledger_url.startswith("sqlite") else postgres_url
-    with behind_its_back(ledger_url) as connection:
+def test_the_steps_make_the_schema_that_the_code_states(
+    unmade_ledger_url: str, postgres_url: str, tmp_path: Path
+) -> None:
+    migrate_empty(unmade_ledger_url)
+    stated = f"sqlite:///{tmp_path / 'stated.db'}" if unmade_ledger_url.startswith("sqlite") else postgres_url
+    with behind_its_back(unmade_ledger_url) as connection:
         migrated = _catalogue(connection)
     with behind_its_back(stated, create=True) as connection:
         metadata.create_all(connection)
@@ -64,11 +66,13 @@ def _catalogue(connection: sa.Connection) -> set[tuple[str, ...]]:
     return {row for row in found if not any("alembic_version" in part for part in row)}
 
 
-def test_of_two_migrators_one_waits_and_finds_nothing_to_do(ledger_url: str, ledger_keys: Keys) -> None:
+def test_of_two_migrators_one_waits_and_finds_nothing_to_do(unmade_ledger_url: str, ledger_keys: Keys) -> None:
     results: list[str | None] = []
-    threads = [
-        threading.Thread(target=lambda: results.append(migrate(ledger_url, "rehearsal", ledger_keys))) for _ in range(3)
-    ]
+
+    def make() -> None:
+        results.append(migrate(unmade_ledger_url, "rehearsal", ledger_keys))
+
+    threads = [threading.Thread(target=make) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -76,36 +80,36 @@ def test_of_two_migrators_one_waits_and_finds_nothing_to_do(ledger_url: str, led
     assert sorted(map(str, results)) == [HEAD, HEAD, "None"]
 
 
-def test_a_ledger_of_a_newer_version_is_refused(ledger_url: str, ledger_keys: Keys) -> None:
-    migrate(ledger_url, "rehearsal", ledger_keys)
-    _set_version(ledger_url, "9999")
+def test_a_ledger_of_a_newer_version_is_refused(unmade_ledger_url: str, ledger_keys: Keys) -> None:
+    migrate(unmade_ledger_url, "rehearsal", ledger_keys)
+    _set_version(unmade_ledger_url, "9999")
     for attempt in (
-        lambda: migrate(ledger_url, "rehearsal", ledger_keys),
-        lambda: migrate_empty(ledger_url),
-        lambda: Ledger.open(ledger_url, ledger_keys, "rehearsal"),
+        lambda: migrate(unmade_ledger_url, "rehearsal", ledger_keys),
+        lambda: migrate_empty(unmade_ledger_url),
+        lambda: Ledger.open(unmade_ledger_url, ledger_keys, "rehearsal"),
     ):
         with pytest.raises(RefusedByState, match=rf"newer version \(9999; this program knows up to {HEAD}\)"):
             attempt()
 
 
 def test_a_ledger_of_an_older_version_is_refused(
-    ledger_url: str, ledger_keys: Keys, monkeypatch: pytest.MonkeyPatch
+    unmade_ledger_url: str, ledger_keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    migrate(ledger_url, "rehearsal", ledger_keys)
-    _set_version(ledger_url, "0000")
+    migrate(unmade_ledger_url, "rehearsal", ledger_keys)
+    _set_version(unmade_ledger_url, "0000")
     monkeypatch.setattr("worker.ledger.admission.KNOWN", ("0000", *KNOWN))
     with pytest.raises(RefusedByState, match=r"older version \(0000\): run `lettershop migrate`"):
-        Ledger.open(ledger_url, ledger_keys, "rehearsal")
+        Ledger.open(unmade_ledger_url, ledger_keys, "rehearsal")
 
 
-def test_migrating_keeps_to_mode_and_keys(ledger_url: str, ledger_keys: Keys, tmp_path: Path) -> None:
-    migrate(ledger_url, "rehearsal", ledger_keys)
+def test_migrating_keeps_to_mode_and_keys(unmade_ledger_url: str, ledger_keys: Keys, tmp_path: Path) -> None:
+    migrate(unmade_ledger_url, "rehearsal", ledger_keys)
     with pytest.raises(RefusedByState, match='made for mode "rehearsal"'):
-        migrate(ledger_url, "live", ledger_keys)
+        migrate(unmade_ledger_url, "live", ledger_keys)
     with pytest.raises(RefusedByState, match="wrong key"):
-        migrate(ledger_url, "rehearsal", Keys(b"1" * 32, b"2" * 32, b"3" * 32))
+        migrate(unmade_ledger_url, "rehearsal", Keys(b"1" * 32, b"2" * 32, b"3" * 32))
     with pytest.raises(BadInput, match="mode is 'test'"):
-        migrate(ledger_url, "test", ledger_keys)
+        migrate(unmade_ledger_url, "test", ledger_keys)
 
 
 def test_a_row_that_refers_to_nothing_stops_a_migration(tmp_path: Path, ledger_keys: Keys) -> None:
@@ -125,14 +129,14 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path, ledger_keys: K
 
 
 def test_a_migration_that_dies_leaves_nothing(
-    ledger_url: str, ledger_keys: Keys, monkeypatch: pytest.MonkeyPatch
+    unmade_ledger_url: str, ledger_keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.ledger.admission.put_stamp", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        migrate(ledger_url, "rehearsal", ledger_keys)
+        migrate(unmade_ledger_url, "rehearsal", ledger_keys)
     monkeypatch.undo()
     with pytest.raises(RefusedByState, match="not a ledger yet: run `lettershop migrate`"):
-        Ledger.open(ledger_url, ledger_keys, "rehearsal")
+        Ledger.open(unmade_ledger_url, ledger_keys, "rehearsal")
 
 
 def _set_version(url: str, version: str) -> None:

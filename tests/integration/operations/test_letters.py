@@ -48,11 +48,12 @@ def test_the_story_of_a_letter_that_was_deferred_and_sent(world: World) -> None:
         world.until_idle()
         deferred = next(each for each in list_letters(world.ledger, Filter()) if each["state"] == "queued")
         waiting = show_letter(world.ledger, world.home, deferred["id"])
-        assert any(reason["kind"] in {"retry", "gate"} for reason in waiting["waits"])
+        assert any(reason["kind"] in {"retry", "gate"} for reason in waiting["chain"])
         world.ahead_us = 3600 * 1_000_000
         world.until_idle()
     found = show_letter(world.ledger, world.home, deferred["id"])
-    assert (found["state"], found["attempts"], found["waits"]) == ("sent", 2, [])
+    assert (found["state"], found["attempts"]) == ("sent", 2)
+    assert [reason["kind"] for reason in found["chain"]] == ["sent"]
     one, two = found["attempts_made"]
     assert (one["verdict"], one["stage"], one["code"], one["enhanced"]) == ("defer", "dot", 451, "4.7.1")
     assert (two["verdict"], two["code"]) == ("accept", 250)
@@ -77,7 +78,7 @@ def test_why_a_held_lane_keeps_it(world: World) -> None:
     with world.relay({"RCPT": Always(Say(b"550 5.1.1 no such mailbox"))}):
         world.until_idle()
     letter = list_letters(world.ledger, Filter(office=MAYOR))[0]["id"]
-    texts = [reason["text"] for reason in show_letter(world.ledger, world.home, letter)["waits"]]
+    texts = [reason["text"] for reason in show_letter(world.ledger, world.home, letter)["chain"]]
     assert any("its mailbox mayor@sampleton.example is refused: 550" in text for text in texts)
 
 
@@ -89,13 +90,13 @@ def test_what_operators_did_stands_in_its_story(world: World) -> None:
     hold_letter(world.ledger, letter, "tester", "its words need a look")
     found = show_letter(world.ledger, world.home, letter)
     assert found["state"] == "held"
-    assert found["waits"][0]["kind"] == "held"
+    assert [reason["kind"] for reason in found["chain"]] == ["held"]
     assert [(each["who"], each["verb"], each["reason"]) for each in found["audit"]] == [
         ("tester", "hold", "its words need a look")
     ]
     hold(world.ledger, world.home, Order("everything", "", "tester", "stop"))
     other = list_letters(world.ledger, Filter())[1]["id"]
-    assert "everything is held" in show_letter(world.ledger, world.home, other)["waits"][0]["text"]
+    assert any("everything is held" in each["text"] for each in show_letter(world.ledger, world.home, other)["chain"])
 
 
 def test_a_letter_that_is_not_there(world: World) -> None:

@@ -13,7 +13,6 @@ from worker.domain.states import State
 from worker.operations.acts import VERBS
 from worker.operations.letters import PAGE, Filter, find_letters, list_letters, show_letter, signatures_of
 from worker.operations.signers import show_signer
-from worker.operations.why import why_letter
 from worker.web.forms import read_form
 from worker.web.ops import story
 from worker.web.ops.deeds import length_of
@@ -130,16 +129,14 @@ def _add_letter(routes: APIRouter, desk: Desk, gate: Gate) -> None:
 
 
 def _letter(desk: Desk, letter: int) -> dict[str, Any]:
-    seen = desk.readings.seen()
     try:
-        found = show_letter(desk.ledger, desk.home, letter, seen)
+        found = show_letter(desk.ledger, desk.home, letter, desk.readings.seen())
     except BadInput as exc:
         raise HTTPException(404, str(exc)) from exc
-    why = why_letter(desk.ledger, desk.home, letter, seen)
     return {
         "letter": found,
-        "sentence": why.sentence,
-        "chain": [reason.body() for reason in why.chain],
+        "sentence": found["why"],
+        "chain": found["chain"],
         "events": story.happenings(found),
         "step_names": story.step_names(found),
     }
