@@ -4,6 +4,8 @@ Personal data stands in `signer_versions.sealed` and `tokens.sealed` alone, each
 The state CHECK is made from `worker.domain.states`.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -18,8 +20,9 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import CreateIndex
 
 from worker.domain.occurrence import Life
 from worker.domain.states import State
@@ -35,7 +38,15 @@ def _one_of(column: str, values: list[str]) -> CheckConstraint:
 
 
 def _partial_index(name: str, table: Table, columns: tuple[str, ...], where: str, *, unique: bool = False) -> None:
-    Index(name, *(table.c[c] for c in columns), unique=unique, sqlite_where=text(where), postgresql_where=text(where))
+    Index(name, *(table.c[c] for c in columns), unique=unique, info={"where": where})
+
+
+@compiles(CreateIndex)
+def _create_index(element: CreateIndex, compiler: Any, **options: Any) -> str:
+    """Both databases write WHERE alike. SQLAlchemy's own options for it import both dialects into every process."""
+    statement: str = compiler.visit_create_index(element, **options)
+    where = element.element.info.get("where")
+    return f"{statement} WHERE {where}" if where else statement
 
 
 meta = Table(
