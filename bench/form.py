@@ -36,7 +36,8 @@ from bench.sink import Sink, open_sink
 from worker.domain.clock import SystemClock
 from worker.intake import Intake, PersonInput
 from worker.settings import Home
-from worker.wiring import open_intake, open_ledger, private_server, read_home
+from worker.wiring.home import open_intake, open_ledger, read_home
+from worker.wiring.servers import private_server
 
 WARM_UP_S = 2.0
 PATIENCE_S = 60.0

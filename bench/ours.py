@@ -17,7 +17,8 @@ from worker.intake import PersonInput
 from worker.ledger.keys import make_key_files
 from worker.ledger.migrate import migrate
 from worker.settings import Home
-from worker.wiring import open_intake, open_keys, open_ledger, private_server, read_home
+from worker.wiring.home import open_intake, open_keys, open_ledger, read_home
+from worker.wiring.servers import private_server
 
 ROOT = Path(__file__).parents[1]
 CAMPAIGN = "justice-for-khojaly"

@@ -36,7 +36,9 @@ from worker.ledger import counts, occurrences
 from worker.ledger.occurrences import Occurrence
 from worker.schedule import Order, approve, tick
 from worker.settings import Home
-from worker.wiring import open_board, open_intake, open_ledger, private_server, read_home
+from worker.wiring.home import open_intake, open_ledger, read_home
+from worker.wiring.schedule import open_board
+from worker.wiring.servers import private_server
 
 SHALLOW = 10_000
 WARM_UP_S, MEASURED_S = 4.0, 15.0

@@ -41,7 +41,7 @@ from worker.operations.shape import shape
 from worker.operations.status import Seen, status
 from worker.operations.why import why_letter, why_office
 from worker.settings import Home
-from worker.wiring import open_intake, open_ledger, read_home
+from worker.wiring.home import open_intake, open_ledger, read_home
 
 DAY_US = 86_400_000_000
 BATCH = 50

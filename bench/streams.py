@@ -33,7 +33,7 @@ from tests.support import until
 from worker.ledger import api_keys
 from worker.operations.users import By, add
 from worker.settings import Home
-from worker.wiring import open_ledger
+from worker.wiring.home import open_ledger
 
 OF_EACH_KEY = 4
 TARGET = 0.95

@@ -17,7 +17,7 @@ import psutil
 from tests.support import until
 from worker.cli.status import gather
 from worker.embedded.maildir import Maildir, message_id
-from worker.wiring import read_home
+from worker.wiring.home import read_home
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

@@ -8,7 +8,7 @@ import pytest
 from tests.acceptance.test_cli_waiting import AGREED
 from worker.cli.app import run
 from worker.ledger import holds
-from worker.wiring import open_ledger, read_home
+from worker.wiring.home import open_ledger, read_home
 
 MAYOR = "sampleton-mayor"
 

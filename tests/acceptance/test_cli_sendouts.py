@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from worker.intake import SEND, YEARLY, PersonInput
-from worker.wiring import open_intake, open_ledger, read_home
+from worker.wiring.home import open_intake, open_ledger, read_home
 
 WEEK_US = 8 * 86_400_000_000
 WHY = ("--reason", "as agreed")

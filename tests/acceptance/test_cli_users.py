@@ -113,7 +113,7 @@ def test_keys_for_programs(cli):
 
 def test_the_stack_has_a_part_for_an_address_of_their_own(cli):
     from worker.cli.stack import parts_of
-    from worker.wiring import read_home
+    from worker.wiring.home import read_home
 
     assert "ops" not in [part.name for part in parts_of(read_home(cli.root))]
     environ = {"LETTERSHOP_OPS__HOST": "127.0.0.1", "LETTERSHOP_OPS__PORT": "8481"}

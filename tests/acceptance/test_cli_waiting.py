@@ -6,7 +6,7 @@ import json
 from worker.intake import PersonInput
 from worker.intake.own_page import OwnPages
 from worker.ledger import audit, tokens
-from worker.wiring import open_intake, open_ledger, read_home
+from worker.wiring.home import open_intake, open_ledger, read_home
 
 PERSON = ("--name", "Sample Signer 01", "--email", "one@mail.example", "--country", "GB")
 AGREED = ("--confirmed", "--evidence", "invented for a test")

@@ -16,7 +16,7 @@ from worker.cli.demo_count import count_at_sink, refuse_disagreement
 from worker.cli.demo_show import Progress, letter_as_seen, offices_table, read_tally
 from worker.domain.errors import Failed
 from worker.embedded.maildir import Maildir, message_id
-from worker.wiring import open_ledger, read_home
+from worker.wiring.home import open_ledger, read_home
 
 CAMPAIGN = "justice-for-khojaly"
 pytestmark = pytest.mark.timeout(240)  # whichever comes first waits for the demo

@@ -9,7 +9,7 @@ import pytest
 
 from worker.ledger.keys import make_key_files
 from worker.ledger.migrate import migrate
-from worker.wiring import open_keys, read_home
+from worker.wiring.home import open_keys, read_home
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "producers.md"

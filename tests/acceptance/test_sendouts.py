@@ -18,7 +18,8 @@ from worker.embedded.maildir import Maildir, Stored, message_id
 from worker.intake import SEND, YEARLY, PersonInput
 from worker.intake.bulk import Row
 from worker.schedule.views import detail, overview
-from worker.wiring import open_board, open_intake, open_ledger, read_home
+from worker.wiring.home import open_intake, open_ledger, read_home
+from worker.wiring.schedule import open_board
 
 CAMPAIGN = "town-library"
 OFFICES = ("sampleton-library-committee", "sampleton-mayor")

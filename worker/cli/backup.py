@@ -135,7 +135,7 @@ def restore(
     from worker.embedded.lock import HomeLock
     from worker.operations.backup import bring_back
     from worker.operations.holds import checked_reason
-    from worker.wiring import open_keys
+    from worker.wiring.home import open_keys
 
     checked_reason(reason)
     home = frame_of(context).home()
@@ -152,7 +152,7 @@ def restore(
 def _tell_pacing(context: typer.Context, home: "Home", done: "BroughtBack") -> bool:
     """Let the witness in Redis know as well, for workers on other machines; whether it answered."""
     from worker.pacing import PacingAway
-    from worker.wiring import open_pacer
+    from worker.wiring.servers import open_pacer
 
     with frame_of(context).ledger(home) as ledger:
 

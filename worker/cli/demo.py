@@ -83,7 +83,7 @@ def _lay_out(into: Path | None) -> "Home":
     if into is not None and into.exists() and any(into.iterdir()):
         raise BadInput(f"{into} is not empty: the demo wants a directory of its own")
     from worker.operations.init import init_home
-    from worker.wiring import read_home
+    from worker.wiring.home import read_home
 
     laid = init_home(into or Path(tempfile.mkdtemp(prefix="lettershop-demo-")))
     (laid.root / "config" / "lettershop.toml").write_text(SETTINGS)
@@ -118,7 +118,7 @@ def _sign(home: "Home") -> int:
     """Sign through the producers' door; how many letters that made."""
     from worker.cli.frame import bell
     from worker.intake import PersonInput
-    from worker.wiring import open_intake, open_ledger
+    from worker.wiring.home import open_intake, open_ledger
 
     letters = 0
     with open_ledger(home) as ledger:
@@ -137,7 +137,7 @@ def _sign(home: "Home") -> int:
 def _deliver(home: "Home", stack: "Stack") -> None:
     """Show the letters going until all have ended. Raises Failed where they do not in time."""
     from worker.cli.demo_show import Progress, Tally, read_tally
-    from worker.wiring import open_ledger
+    from worker.wiring.home import open_ledger
 
     offices = home.campaigns[CAMPAIGN].offices
     deadline = time.monotonic() + PATIENCE_S

@@ -95,7 +95,7 @@ def sent_by_ledger(home: "Home") -> set[str]:
     from worker.domain.making import message_id as made_id
     from worker.domain.states import State
     from worker.ledger.schema import campaigns, letters
-    from worker.wiring import open_ledger
+    from worker.wiring.home import open_ledger
 
     query = (
         sa.select(letters.c.id, letters.c.mac, campaigns.c.slug)

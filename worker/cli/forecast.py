@@ -32,7 +32,7 @@ def forecast(
     """
     from worker.operations.forecast import days_of
     from worker.operations.forecast import forecast as foretell
-    from worker.wiring import open_gauge
+    from worker.wiring.plan import open_gauge
 
     home = frame_of(context).home()
     with frame_of(context).ledger(home) as ledger:

@@ -26,7 +26,7 @@ class Frame:
 
     def home(self) -> "Home":
         """The home, read and validated. Raises BadInput."""
-        from worker.wiring import read_home
+        from worker.wiring.home import read_home
 
         return read_home(self.root)
 
@@ -35,14 +35,14 @@ class Frame:
 
         Raises BadInput where the settings cannot be read.
         """
-        from worker.wiring import read_as_far
+        from worker.wiring.home import read_as_far
 
         return read_as_far(self.root)
 
     @contextlib.contextmanager
     def ledger(self, home: "Home | None" = None) -> "Iterator[Ledger]":
         """The home's ledger, open. Raises Failed, RefusedByState, BadInput."""
-        from worker.wiring import open_ledger
+        from worker.wiring.home import open_ledger
 
         with open_ledger(home or self.home()) as ledger:
             yield ledger
@@ -50,7 +50,7 @@ class Frame:
     @contextlib.contextmanager
     def intake(self, home: "Home") -> "Iterator[Intake]":
         """The producers' door, with a bell that rings where somebody may listen."""
-        from worker.wiring import open_intake
+        from worker.wiring.home import open_intake
 
         with self.ledger(home) as ledger:
             yield open_intake(home, ledger, bell(home))
@@ -65,7 +65,7 @@ def frame_of(context: typer.Context) -> Frame:
 
 def bell(home: "Home") -> Callable[[], None] | None:
     """The wake-up for `home`'s workers; None where its private server is not up, and nobody could hear it."""
-    from worker.wiring import private_server
+    from worker.wiring.servers import private_server
 
     if home.settings.broker.url == "embedded" and not private_server(home).socket.exists():
         return None

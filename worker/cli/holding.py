@@ -204,7 +204,7 @@ def _sendout(frame: Frame, home: "Home", name: str, verb: str, reason: str, *, y
     from worker.schedule import hold as stop
     from worker.schedule import resume as let
     from worker.schedule.views import detail
-    from worker.wiring import open_board
+    from worker.wiring.schedule import open_board
 
     number, order = _number(name, "yearly send-out", "sendouts list"), Order(who(), reason)
     with frame.ledger(home) as ledger:

@@ -35,7 +35,7 @@ def copy(
     With the stack stopped. Counts and checksums are compared. Run it again after a failure: it goes on where it was.
     """
     from worker.ledger.copy import copy as copy_ledger
-    from worker.wiring import open_keys
+    from worker.wiring.home import open_keys
 
     home = frame_of(context).home()
     _refuse_up(home)
@@ -122,7 +122,7 @@ def _witness(home: "Home", ledger: "Ledger") -> int:
     """The highest round that any witness has seen: the file under var/, and Redis where it answers."""
     from worker.ledger import witness
     from worker.pacing import PacingAway
-    from worker.wiring import open_pacer
+    from worker.wiring.servers import open_pacer
 
     async def ask() -> int:
         pacer = open_pacer(home, ledger)

@@ -163,7 +163,7 @@ def show(
 
 def _eml(context: typer.Context, letter: int, attempt: int | None, *, json: bool) -> None:
     from worker.operations.rebuild import rebuild
-    from worker.wiring import hot_database
+    from worker.wiring.home import hot_database
 
     home = frame_of(context).home()
     with frame_of(context).ledger(home) as ledger, hot_database(home) as database:

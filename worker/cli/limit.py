@@ -56,7 +56,7 @@ def set_(
     from worker.domain.duration import parse_duration
     from worker.operations.barriers import clock
     from worker.operations.limit_changes import Wish, body, set_limit
-    from worker.wiring import forget_windows
+    from worker.wiring.servers import forget_windows
 
     try:
         wanted = parse_duration(length)

@@ -31,7 +31,7 @@ def limits(
     import os
 
     from worker.operations.limits_view import limits_of_office
-    from worker.wiring import open_gauge
+    from worker.wiring.plan import open_gauge
 
     home = frame_of(context).home()
     with frame_of(context).ledger(home) as ledger:

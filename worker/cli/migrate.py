@@ -31,7 +31,7 @@ def bring_up(home: "Home") -> list[str]:
     from worker.ledger.migrate import migrate as migrate_ledger
     from worker.ledger.migrations import HEAD
     from worker.operations.init import ensure_keys
-    from worker.wiring import open_keys, open_ledger
+    from worker.wiring.home import open_keys, open_ledger
 
     done = []
     made = ensure_keys(home.settings.keys, home.settings.ledger.url)

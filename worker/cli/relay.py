@@ -30,7 +30,7 @@ def try_out(
     """
     from worker.domain.clock import SystemClock
     from worker.operations.relay_test import choose_relay, choose_sender, own_address, try_relay
-    from worker.wiring import live_targets
+    from worker.wiring.relays import live_targets
 
     home = frame_of(context).home()
     target = choose_relay(live_targets(home), relay)

@@ -202,7 +202,7 @@ def end(
 # -- the steps -----------------------------------------------------------------------------------------------------------
 @contextmanager
 def _board(context: typer.Context) -> "Iterator[tuple[Home, Board]]":
-    from worker.wiring import open_board
+    from worker.wiring.schedule import open_board
 
     home = frame_of(context).home()
     with frame_of(context).ledger(home) as ledger:

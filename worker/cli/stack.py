@@ -12,7 +12,9 @@ from worker.embedded.part import Part, Say
 from worker.embedded.parts import redis_part, sink_part
 from worker.embedded.supervisor import Supervisor
 from worker.ledger import witness
-from worker.wiring import open_ledger, private_server, sink_port_file
+from worker.wiring.home import open_ledger
+from worker.wiring.relays import sink_port_file
+from worker.wiring.servers import private_server
 
 if TYPE_CHECKING:
     from worker.settings import Home

@@ -92,7 +92,8 @@ def gather(home: "Home", config: str = "") -> dict[str, Any]:
     `config` is what is wrong with the home's files, where `home` is only what could be read of them.
     """
     from worker.operations.status import Seen
-    from worker.wiring import open_gauge, open_ledger
+    from worker.wiring.home import open_ledger
+    from worker.wiring.plan import open_gauge
 
     ledger: Ledger | LettershopError
     broker = _broker(home)
@@ -125,7 +126,7 @@ _NOT_UP = "the private Redis server is not running: `lettershop up` starts it"
 
 def _broker(home: "Home") -> str:
     from worker.operations.parts import ask_broker
-    from worker.wiring import broker_url, private_server
+    from worker.wiring.servers import broker_url, private_server
 
     if home.settings.broker.url == "embedded" and not private_server(home).socket.exists():
         return _NOT_UP
@@ -135,7 +136,7 @@ def _broker(home: "Home") -> str:
 def ask_pacing_of(home: "Home", ledger: "Ledger") -> tuple[str, bool]:
     """Why pacing does not answer, or ""; and whether it could grant now."""
     from worker.operations.parts import ask_pacing
-    from worker.wiring import open_pacer, private_server
+    from worker.wiring.servers import open_pacer, private_server
 
     if home.settings.pacing.url == "embedded" and not private_server(home).socket.exists():
         return _NOT_UP, False

@@ -22,7 +22,7 @@ def watchdog(
     home = frame_of(context).home()
     from worker import logs
     from worker.operations.watchdog import keep_looking
-    from worker.wiring import open_watchdog
+    from worker.wiring.watchdog import open_watchdog
 
     logs.set_up(home.settings.log.format, "watchdog")
     watching = open_watchdog(home, every)

@@ -51,7 +51,7 @@ def web(
     from worker.web.reload import Changing
     from worker.web.serve import serve
     from worker.web.shop import shop_on
-    from worker.wiring import open_ledger, read_home
+    from worker.wiring.home import open_ledger, read_home
 
     wake = bell(home)
     with open_ledger(home) as ledger:

@@ -46,7 +46,7 @@ def look(home: "Home", ledger: "Ledger") -> "Seen":
     """What pacing says, and the gauge of limits."""
     from worker.cli.status import ask_pacing_of
     from worker.operations.status import Seen
-    from worker.wiring import open_gauge
+    from worker.wiring.plan import open_gauge
 
     pacing, ready = ask_pacing_of(home, ledger)
     return Seen(pacing=pacing, pacing_ready=ready, gauge=open_gauge(home, ledger))

@@ -8,7 +8,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from worker.settings import Home
-from worker.wiring import broker_url
+from worker.wiring.servers import broker_url
 
 ROUNDS, EXPRESS = "rounds", "express"
 """The queues. A worker listens to both, an express worker to the second alone: ticks and mail to signers."""

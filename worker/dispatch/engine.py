@@ -33,7 +33,9 @@ from worker.rounds.making import Pins
 from worker.rounds.upkeep import RENEW_S
 from worker.schedule import tick
 from worker.settings import Home
-from worker.wiring import build_house, house_anew, open_board, open_intake, read_home
+from worker.wiring.home import open_intake, read_home
+from worker.wiring.house import build_house, house_anew
+from worker.wiring.schedule import open_board
 
 _T = TypeVar("_T")
 _S = TypeVar("_S")

@@ -17,7 +17,7 @@ from worker.domain.errors import RefusedByState
 from worker.intake import sync_register
 from worker.rounds.house import Kind  # noqa: TC001 -- beside its siblings
 from worker.settings import Home
-from worker.wiring import open_ledger
+from worker.wiring.home import open_ledger
 
 _QUIET = ("celery.worker.strategy", "celery.app.trace", "celery.redirected")
 

@@ -88,7 +88,7 @@ def find_target(home: Home, scope: str, name: str) -> Target:
 def set_limit(ledger: Ledger, home: Home, wish: Wish, forget: Callable[[], None]) -> Change:
     """Change a limit for a while.
 
-    `forget` drops the pacer's windows (`wiring.forget_windows`); it is called where the limit had no counts. Raises
+    `forget` drops the pacer's windows (`wiring.servers.forget_windows`); it is called where the limit had no counts. Raises
     BadInput for an unknown limit or a rate that may not be, RefusedByState where a change stands and `replace` is not
     said; Failed, with nothing changed, where the ledger or Redis is away.
     """

@@ -25,7 +25,8 @@ from worker.web.gate import Challenges, Door, FormLimits, Networks, Stamps, form
 from worker.web.letter import Letters
 from worker.web.pages import Pages
 from worker.web.progress import ProgressBoard
-from worker.wiring import open_intake, open_ledger, pacing_url
+from worker.wiring.home import open_intake, open_ledger
+from worker.wiring.servers import pacing_url
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -12,7 +12,9 @@ from tests.fixtures import backlog
 from tests.support import until
 from worker.operations import users
 from worker.schedule import tick
-from worker.wiring import open_board, open_intake, open_ledger, private_server, read_home
+from worker.wiring.home import open_intake, open_ledger, read_home
+from worker.wiring.schedule import open_board
+from worker.wiring.servers import private_server
 
 PASSWORD = "a long password for a night 3"
 

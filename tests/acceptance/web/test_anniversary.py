@@ -10,7 +10,7 @@ from worker.domain.clock import to_us
 from worker.ledger import letters_write, occurrences
 from worker.ledger.schema import consents
 from worker.settings import load_home
-from worker.wiring import open_ledger
+from worker.wiring.home import open_ledger
 
 YEARLY, YEAR = "yearly-library", 2190
 ASKED = "What will be written on 15 May?"

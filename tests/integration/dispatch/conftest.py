@@ -9,7 +9,9 @@ from worker.ledger.book import Ledger
 from worker.ledger.keys import make_key_files
 from worker.ledger.migrate import migrate
 from worker.settings import Home
-from worker.wiring import open_keys, open_ledger, private_server, sink_port_file
+from worker.wiring.home import open_keys, open_ledger
+from worker.wiring.relays import sink_port_file
+from worker.wiring.servers import private_server
 
 
 @pytest.fixture

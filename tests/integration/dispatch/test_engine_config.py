@@ -23,7 +23,7 @@ from worker.operations.acts import Order, Wanted, begin, preview
 from worker.operations.fleet import drain, process_name, undrain
 from worker.pacing import Pacer
 from worker.settings import Home
-from worker.wiring import open_intake
+from worker.wiring.home import open_intake
 
 SETTINGS, OFFICES = "config/lettershop.toml", "config/offices.toml"
 

@@ -37,7 +37,7 @@ from worker.ledger.hot.lanes import claim
 from worker.ledger.hot.values import Call, Claimed, Place
 from worker.ledger.keys import Keys
 from worker.ledger.schema import consents, signer_versions
-from worker.wiring import connect_hot
+from worker.wiring.home import connect_hot
 
 COMMENT = "I learnt to read there."
 

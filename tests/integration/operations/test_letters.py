@@ -11,7 +11,7 @@ from worker.domain.errors import BadInput, Failed, RefusedByState
 from worker.operations.holds import Order, hold
 from worker.operations.letters import Filter, find_letters, list_letters, show_letter
 from worker.operations.rebuild import Rebuilt, rebuild
-from worker.wiring import connect_hot
+from worker.wiring.home import connect_hot
 
 MAYOR = "sampleton-mayor"
 

@@ -14,7 +14,7 @@ from worker.ledger import holds, witness
 from worker.operations.barriers import SINK, iso, next_opening
 from worker.operations.holds import Order, hold
 from worker.operations.status import Seen, status
-from worker.wiring import SINK as WIRED
+from worker.wiring.relays import SINK as WIRED
 
 OFFICES = ("sampleton-mayor", "sampleton-library-committee")
 

@@ -13,7 +13,7 @@ from worker.ledger.keys import person_aad, token_aad
 from worker.ledger.letters_write import Making, ensure_sendout, make
 from worker.ledger.schema import signatures, signer_versions, signers, tokens
 from worker.operations.rebuild import Rebuilt, rebuild
-from worker.wiring import connect_hot
+from worker.wiring.home import connect_hot
 
 LINKS = {each: f"https://library.example/{each}/{{token}}" for each in ("confirm", "page", "never")}
 

@@ -16,7 +16,7 @@ from worker.ledger.hot.database import Database
 from worker.ledger.limit_changes import Scope
 from worker.operations.limit_changes import Wish, lift_limit, set_limit
 from worker.pacing import Pacer, Settling
-from worker.wiring import connect_hot
+from worker.wiring.home import connect_hot
 
 MINUTE_US = 60 * 1_000_000
 

@@ -14,7 +14,7 @@ from worker.ledger.hot import Claimed, Committer, Outcome, Start
 from worker.ledger.hot.database import Database
 from worker.ledger.hot.lanes import Opened, claim, open_round
 from worker.rounds.choose import choose
-from worker.wiring import connect_hot
+from worker.wiring.home import connect_hot
 
 ACCEPTED = Verdict(Kind.ACCEPT, Scope.LETTER, Stage.DOT, Reply(250, "2.0.0", "2.0.0 Ok"), "accepted")
 MANY = 70  # more than one statement takes

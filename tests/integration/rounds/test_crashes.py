@@ -19,7 +19,7 @@ from worker.ledger.hot.database import Database
 from worker.ledger.hot.rescue import Rescued
 from worker.rounds import clear_up, run_round
 from worker.rounds.making import Pins
-from worker.wiring import connect_hot
+from worker.wiring.home import connect_hot
 
 LEASE_OVER_US = 31 * 1_000_000
 

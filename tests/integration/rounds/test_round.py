@@ -19,7 +19,7 @@ from worker.rendering import Renderer, digest
 from worker.rounds import run_round
 from worker.rounds.making import Pins
 from worker.rounds.round import _Round
-from worker.wiring import connect_hot
+from worker.wiring.home import connect_hot
 
 HOUR_US = 3600 * 1_000_000
 

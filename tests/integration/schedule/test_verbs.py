@@ -40,7 +40,7 @@ from worker.schedule import (
     tick,
     verbs,
 )
-from worker.wiring import connect_hot
+from worker.wiring.home import connect_hot
 
 Verb = Callable[[Any, int, Order], object]
 

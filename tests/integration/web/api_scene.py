@@ -15,7 +15,7 @@ from worker.ledger.book import Ledger
 from worker.ledger.schema import letters, signatures
 from worker.web.app import make_app
 from worker.web.shop import Shop, shop_of
-from worker.wiring import open_intake
+from worker.wiring.home import open_intake
 
 BASE = "http://127.0.0.1:8480"
 SITE = "https://own.town-library.example"

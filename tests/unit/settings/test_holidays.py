@@ -9,7 +9,7 @@ import pytest
 from tests.fixtures.homes import CHECKOUT
 from worker.settings import load_home
 from worker.settings.holidays import Holidays
-from worker.wiring import plan_of
+from worker.wiring.plan import plan_of
 
 
 @pytest.mark.parametrize(

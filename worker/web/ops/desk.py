@@ -23,7 +23,8 @@ from worker.web.ops.pulse import Frame, Parts, Pulse
 from worker.web.ops.reading import Readings
 from worker.web.ops.register_deeds import register_deeds
 from worker.web.shop import Shop
-from worker.wiring import forget_windows, open_board
+from worker.wiring.schedule import open_board
+from worker.wiring.servers import forget_windows
 
 T = TypeVar("T")
 

@@ -19,7 +19,8 @@ from worker.operations.parts import ask_broker, ask_pacing
 from worker.operations.shape import shape
 from worker.operations.status import Seen, status
 from worker.settings import Home
-from worker.wiring import broker_url, open_gauge, open_pacer, private_server
+from worker.wiring.plan import open_gauge
+from worker.wiring.servers import broker_url, open_pacer, private_server
 
 T = TypeVar("T")
 

@@ -22,7 +22,8 @@ from worker.rounds.pace import limits_of
 from worker.web.api_auth import Needs, key_of
 from worker.web.api_wire import Refusal, route_class
 from worker.web.shop import Shop
-from worker.wiring import broker_url, open_pacer, plan_of
+from worker.wiring.plan import plan_of
+from worker.wiring.servers import broker_url, open_pacer
 
 if TYPE_CHECKING:
     from worker.ledger.limit_changes import Standing

@@ -39,7 +39,7 @@ from worker.operations.acts import (
 )
 from worker.operations.backup import back_up
 from worker.operations.moves import hold_letter
-from worker.wiring import connect_hot
+from worker.wiring.home import connect_hot
 
 YEARS_US = 10**14
 

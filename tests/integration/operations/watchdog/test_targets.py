@@ -3,7 +3,8 @@
 import pytest
 
 from worker.domain.errors import BadInput, Failed
-from worker.wiring import alarm_targets, mailer_of, open_watchdog
+from worker.wiring.relays import alarm_targets
+from worker.wiring.watchdog import mailer_of, open_watchdog
 
 SETTINGS = "config/lettershop.toml"
 RELAYS = """

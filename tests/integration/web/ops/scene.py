@@ -17,7 +17,7 @@ from worker.operations import users
 from worker.settings import Home
 from worker.web.app import Only, make_app
 from worker.web.shop import Shop, shop_of
-from worker.wiring import open_intake
+from worker.wiring.home import open_intake
 
 T = TypeVar("T")
 

@@ -20,7 +20,7 @@ from worker.ledger.keys import Keys, make_key_files
 from worker.ledger.migrate import migrate
 from worker.ledger.schema import processes
 from worker.operations import users
-from worker.wiring import open_intake
+from worker.wiring.home import open_intake
 
 PEOPLE = 10
 KEYS = ("data", "lookup", "seal")

@@ -136,7 +136,7 @@ def test_an_office_that_asks_is_not_written_to(night):
 
 def test_a_send_out_is_held_resumed_and_looked_over(night):
     from worker.schedule import tick
-    from worker.wiring import open_board
+    from worker.wiring.schedule import open_board
 
     tick(open_board(night.site.shop.home, night.ledger))
     ((number,),) = night.rows("SELECT min(id) FROM occurrences WHERE state = 'planned'")
