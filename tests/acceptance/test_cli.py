@@ -35,7 +35,7 @@ def test_letters_follow_a_changed_mailbox(cli):
     cli("sign", "town-library", *PERSON, *AGREED)
     offices = cli.root / "config" / "offices.toml"
     offices.write_text(offices.read_text().replace("mayor@sampleton.example", "office-of-mayor@sampleton.example"))
-    assert "register" in json.dumps(as_json(cli("letters", "show", 1, "--json"))["waits"])
+    assert "register" in json.dumps(as_json(cli("letters", "show", 1, "--json"))["chain"])
     assert "moved 1 letter to their offices' new mailboxes" in cli("migrate")
     assert as_json(cli("letters", "show", 1, "--json"))["lane"] == "mailbox:office-of-mayor@sampleton.example"
 

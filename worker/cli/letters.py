@@ -11,6 +11,7 @@ from worker.cli.drawn import bar
 from worker.cli.frame import Frame, JsonOption, frame_of, who
 from worker.cli.say import Column
 from worker.domain.errors import BadInput, Failed
+from worker.domain.states import WAITING
 
 if TYPE_CHECKING:
     from worker.ledger.book import Ledger
@@ -205,7 +206,7 @@ def _print(found: Mapping[str, Any]) -> None:
     for name, key in (("due", "due_at"), ("ended", "ended_at")):
         if found[key]:
             say.field(name, found[key])
-    for reason in found["waits"]:
+    for reason in found["chain"] if found["state"] in WAITING else ():
         until = f", until {reason['until']}" if reason["until"] else ""
         say.field("waits", reason["text"] + until + (f" → {reason['mend']}" if reason["mend"] else ""))
     say.line()

@@ -6,6 +6,7 @@ messages and leaves them as they are. `make words` brings the catalogues up to d
 the templates and modules say.
 """
 
+import functools
 import io
 import re
 import unicodedata
@@ -123,6 +124,7 @@ def load() -> dict[str, Words]:
     return {language: Words(language, _catalogue(language)) for language in LANGUAGES}
 
 
+@functools.cache
 def _catalogue(language: str) -> NullTranslations:
     source = files("worker.web").joinpath("locale", language, "LC_MESSAGES", "web.po").read_bytes()
     compiled = io.BytesIO()

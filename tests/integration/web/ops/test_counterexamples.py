@@ -24,6 +24,7 @@ from worker.operations import audit, passwords, users
 from worker.operations.letters import Filter
 from worker.settings.operating import OpsKeys
 from worker.web.ops import live, login
+from worker.web.ops.audit_page import Proving
 from worker.web.ops.live import Live, Streams, stream
 from worker.web.ops.pulse import Frame, Parts, Pulse
 
@@ -298,6 +299,13 @@ def test_one_proof_at_a_time_is_shared(door: Door, monkeypatch: pytest.MonkeyPat
     door.add()
     headers, browser = key(door, "ops:read"), door.browser()
     begun, go, real = [], threading.Event(), audit.proof
+    asked, all_asked, now = [], asyncio.Event(), Proving.now
+
+    async def counted(proving: Proving) -> audit.Proof:
+        asked.append(1)
+        if len(asked) == 50:
+            all_asked.set()
+        return await now(proving)
 
     def slow(ledger: Ledger, noted: str = "") -> audit.Proof:
         begun.append(1)
@@ -305,11 +313,13 @@ def test_one_proof_at_a_time_is_shared(door: Door, monkeypatch: pytest.MonkeyPat
         return real(ledger, noted)
 
     monkeypatch.setattr(audit, "proof", slow)
+    monkeypatch.setattr(Proving, "now", counted)
 
     async def all_of_them() -> list[int]:
         coming = [asyncio.create_task(browser.client.post("/ops/audit/verify", headers=headers)) for _ in range(50)]
         other = await browser.client.get("/ops/audit", headers=headers)
         assert not any(each.done() for each in coming), "a page is not kept waiting"
+        await all_asked.wait()
         go.set()
         return [other.status_code, *(each.status_code for each in await asyncio.gather(*coming))]
 
