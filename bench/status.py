@@ -1,15 +1,17 @@
 """What an operator's look costs with a million letters and attempts going on. Prints one line of JSON.
 
-    python bench/status.py [--letters N] [--readings N] [--sqlite | --postgresql]
+    python -m bench.status [--letters N] [--readings N] [--rate N] [--sqlite | --postgresql]
 
 A ledger with N letters to ten offices: half of them sent, with their attempts; the rest queued, a tenth of these due,
-and the others dripping over the coming days. All the while a writer moves letters as rounds do (sent, with an
-attempt each) and folds the counts. Then, in this process and on warm connections, the median of so many readings:
+and the others dripping over the coming days. All the while a writer moves letters as rounds do (sent, with an attempt
+each, a lane after the other) and folds the counts: 20 a second, which is what 30 an hour for each mailbox come to with
+2,400 offices. Then, in this process and on warm connections, the median of so many readings:
 
 `status_ms`     all of `status --json` (but for asking broker and pacing, which are other servers)
 `shape_ms`      the grid of `status --shape`
 `why_ms`        `why LETTER`, and `why_office_ms` `why --office`
 `full_count_ms` what it replaces, in the same run: the whole backlog counted, due and by state
+`status_flat_out_ms` the status while the writer moves letters as fast as it can, `flat_out_per_s`
 
 Each status is held against a full count of the same snapshot in the end; a difference is an error.
 """
@@ -44,7 +46,7 @@ from worker.settings import Home
 from worker.wiring.home import open_intake, open_ledger, read_home
 
 DAY_US = 86_400_000_000
-BATCH = 50
+BATCH, OFFICES = 20, 10
 
 _SIGNATURES = """
 INSERT INTO signatures (id, campaign_id, signer_id, signer_version, person_key, text_id, language, state, source, evidence,
@@ -88,7 +90,7 @@ def main() -> int:
     """Run, and print the line."""
     options = _options()
     if options.child:
-        return _write(Path(options.child))
+        return _write(Path(options.child), options.rate)
     line: dict[str, Any] = {"bench": "status", "cores": os.cpu_count(), "letters": options.letters}
     for database in ("sqlite", "postgresql"):
         if options.only in {"", database}:
@@ -104,10 +106,13 @@ def _measure(database: str, options: argparse.Namespace) -> dict[str, Any]:
         with open_ledger(home) as ledger:
             _fill(home, ledger, options.letters)
             _tell(f"{database}: filled")
-            with _writer(home, os.environ | settings) as moved:
+            with _writer(home, os.environ | settings, options.rate) as moved:
                 found = _readings(home, ledger, options.readings)
                 _reconcile(home, ledger)
-            return {**found, **moved}
+            with _writer(home, os.environ | settings) as fast:
+                found |= _timed("status_flat_out_ms", lambda: status(home, ledger, Seen()), options.readings)
+                _reconcile(home, ledger)
+            return {**found, "moved_per_s": moved[0], "flat_out_per_s": fast[0]}
 
 
 def _readings(home: Home, ledger: Ledger, readings: int) -> dict[str, float]:
@@ -185,10 +190,10 @@ def _fill(home: Home, ledger: Ledger, letters: int) -> None:
 
 
 @contextlib.contextmanager
-def _writer(home: Home, environment: Mapping[str, str]) -> Iterator[dict[str, float]]:
-    """A process that moves letters all the while, as a worker would; what came of it is in the dictionary afterwards."""
-    told: dict[str, float] = {}
-    command = [sys.executable, "-m", "bench.status", "--child", str(home.root)]
+def _writer(home: Home, environment: Mapping[str, str], rate: int = 0) -> Iterator[list[float]]:
+    """A process that moves letters all the while, as a worker would; the list has its rate afterwards. `rate` 0: any."""
+    told: list[float] = []
+    command = [sys.executable, "-m", "bench.status", "--child", str(home.root), "--rate", str(rate)]
     with subprocess.Popen(command, env=dict(environment), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         process.stdout.readline()  # it has begun
@@ -196,33 +201,35 @@ def _writer(home: Home, environment: Mapping[str, str]) -> Iterator[dict[str, fl
             yield told
         finally:
             process.terminate()
-            told |= json.loads(process.stdout.readline())
+            told.append(float(process.stdout.readline()))
 
 
-def _write(root: Path) -> int:
-    """Move letters until told to end, a group in a transaction; say when it begins, and how fast it was."""
+def _write(root: Path, rate: int) -> int:
+    """Move letters until told to end, a group in a transaction; say when it begins, and how fast it was (per second)."""
     over = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: over.set())
     with open_ledger(read_home(root)) as ledger:
         print("moving", flush=True)
-        began, moved = time.monotonic(), 0
+        began, moved, turn = time.monotonic(), 0, 0
         while not over.is_set():
-            moved += _move(ledger)
-            over.wait(0.005)
-        print(json.dumps({"moved_per_s": round(moved / (time.monotonic() - began), 1)}), flush=True)
+            moved += _move(ledger, turn)
+            turn += 1
+            over.wait(began + moved / rate - time.monotonic() if rate else 0.005)
+        print(round(moved / (time.monotonic() - began), 1), flush=True)
     return 0
 
 
-def _move(ledger: Ledger) -> int:
-    """Some due letters become sent, each with its attempt, as a round's group of outcomes does."""
+def _move(ledger: Ledger, turn: int) -> int:
+    """Some due letters of one lane become sent, each with its attempt, as a round's group of outcomes does."""
     with ledger.write() as connection:
         now = ledger.now_us()
         rows = connection.execute(
             sa.text(
                 "SELECT id, campaign_id, sendout_id, addressee, lane_id FROM letters WHERE state = 'queued'"
-                " AND due_at <= :now AND lane_id = (SELECT min(id) FROM lanes WHERE kind = 'office') LIMIT :n"
+                " AND due_at <= :now AND lane_id ="
+                " (SELECT id FROM lanes WHERE kind = 'office' ORDER BY id LIMIT 1 OFFSET :k) LIMIT :n"
             ),
-            {"now": now, "n": BATCH},
+            {"now": now, "n": BATCH, "k": turn % OFFICES},
         ).all()
         if not rows:
             return 0
@@ -256,6 +263,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--letters", type=int, default=1_000_000, help="letters in the ledger")
     parser.add_argument("--readings", type=int, default=50, help="of each kind")
+    parser.add_argument("--rate", type=int, default=20, help="letters that are moved in a second")
     parser.add_argument("--sqlite", dest="only", action="store_const", const="sqlite", help="SQLite only")
     parser.add_argument("--postgresql", dest="only", action="store_const", const="postgresql", help="PostgreSQL only")
     parser.add_argument("--child", default="", help=argparse.SUPPRESS)

@@ -39,6 +39,13 @@ def test_the_steps_make_the_schema_that_the_code_states(
         assert migrated == _catalogue(connection)
 
 
+def test_postgresql_tidies_the_letters_after_hundreds_of_changes(postgres_url: str) -> None:
+    migrate_empty(postgres_url)
+    with behind_its_back(postgres_url) as connection:
+        (options,) = connection.execute(sa.text("SELECT reloptions FROM pg_class WHERE relname = 'letters'")).one()
+    assert {"autovacuum_vacuum_scale_factor=0", "autovacuum_vacuum_threshold=500"} <= set(options)
+
+
 def _catalogue(connection: sa.Connection) -> set[tuple[str, ...]]:
     """Everything the database itself says of its tables, indexes and constraints."""
     if connection.dialect.name == "sqlite":
