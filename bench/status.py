@@ -4,20 +4,25 @@
 
 A ledger with N letters to ten offices: half of them sent, with their attempts; the rest queued, a tenth of these due,
 and the others dripping over the coming days. All the while a writer moves letters as rounds do (sent, with an attempt
-each, a lane after the other) and folds the counts: 20 a second, which is what 30 an hour for each mailbox come to with
-2,400 offices. Then, in this process and on warm connections, the median of so many readings:
+each, a lane after the other) and folds the counts: one after the other, 20 a second, which is what 30 an hour for each
+mailbox come to with 2,400 offices. It has moved 1,700 before: as many as PostgreSQL's autovacuum leaves untidied at this
+rate (500, and what moves in the minute until it looks again). Then, in this process and on warm connections, the median of
+so many readings:
 
-`status_ms`     all of `status --json` (but for asking broker and pacing, which are other servers)
+`status_ms`     all of `status --json` with what needs somebody, which the dashboard shows too (but for asking broker and
+                pacing, which are other servers)
 `shape_ms`      the grid of `status --shape`
 `why_ms`        `why LETTER`, and `why_office_ms` `why --office`
 `full_count_ms` what it replaces, in the same run: the whole backlog counted, due and by state
-`status_flat_out_ms` the status while the writer moves letters as fast as it can, `flat_out_per_s`
+`status_flat_out_ms` the status while the writer moves letters, 20 in a transaction, as fast as it can (`flat_out_per_s`)
 
-Each status is held against a full count of the same snapshot in the end; a difference is an error.
+What is due and the states are held against a full count of the same snapshot while letters move, and the whole status in
+the end; a difference is an error.
 """
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -27,6 +32,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -39,6 +45,7 @@ from worker.intake import PersonInput
 from worker.ledger import counts, samples
 from worker.ledger.book import Ledger
 from worker.operations.due import due_now, read_letters
+from worker.operations.needs import Parts, needs, quotas_of
 from worker.operations.shape import shape
 from worker.operations.status import Seen, status
 from worker.operations.why import why_letter, why_office
@@ -46,7 +53,7 @@ from worker.settings import Home
 from worker.wiring.home import open_intake, open_ledger, read_home
 
 DAY_US = 86_400_000_000
-BATCH, OFFICES = 20, 10
+BATCH, OFFICES, WORN = 20, 10, 1_700
 
 _SIGNATURES = """
 INSERT INTO signatures (id, campaign_id, signer_id, signer_version, person_key, text_id, language, state, source, evidence,
@@ -110,8 +117,9 @@ def _measure(database: str, options: argparse.Namespace) -> dict[str, Any]:
                 found = _readings(home, ledger, options.readings)
                 _reconcile(home, ledger)
             with _writer(home, os.environ | settings) as fast:
-                found |= _timed("status_flat_out_ms", lambda: status(home, ledger, Seen()), options.readings)
+                found |= _timed("status_flat_out_ms", lambda: _told(home, ledger), options.readings)
                 _reconcile(home, ledger)
+            _reconcile_whole(home, ledger)
             return {**found, "moved_per_s": moved[0], "flat_out_per_s": fast[0]}
 
 
@@ -120,7 +128,7 @@ def _readings(home: Home, ledger: Ledger, readings: int) -> dict[str, float]:
         letter = connection.execute(sa.text("SELECT max(id) FROM letters WHERE state = 'queued'")).scalar_one()
     office = home.campaigns[CAMPAIGN].offices[0]
     looks: dict[str, Callable[[], object]] = {
-        "status_ms": lambda: status(home, ledger, Seen()),
+        "status_ms": lambda: _told(home, ledger),
         "shape_ms": lambda: shape(ledger, home),
         "why_ms": lambda: why_letter(ledger, home, letter),
         "why_office_ms": lambda: why_office(ledger, home, office),
@@ -141,6 +149,13 @@ def _timed(name: str, look: Callable[[], object], readings: int) -> dict[str, fl
         time.sleep(0.01)
     slowest = name.removesuffix("_ms") + "_p95_ms"
     return {name: round(statistics.median(took), 1), slowest: round(sorted(took)[int(len(took) * 0.95)], 1)}
+
+
+def _told(home: Home, ledger: Ledger) -> dict[str, Any]:
+    """The data of `status --json`, but for the words of broker and pacing."""
+    found = status(home, ledger, Seen())
+    needed = needs(ledger, home, Parts(quotas=quotas_of(found["relays"])))
+    return {**found, "needs": [need.body() for need in needed]}
 
 
 def _full(ledger: Ledger) -> tuple[Any, Any]:
@@ -166,6 +181,20 @@ def _reconcile(home: Home, ledger: Ledger) -> None:
     grid = shape(ledger, home)
     if sum(grid["total"]["ages"]) != grid["total"]["due"]:
         raise RuntimeError(f"the grid's cells do not add up: {grid['total']}")
+
+
+def _reconcile_whole(home: Home, ledger: Ledger) -> None:
+    """Raises RuntimeError where the status of a ledger at rest differs from a full count."""
+    found = _told(home, ledger)
+    due, by_state = _full(ledger)
+    states = Counter[str]()
+    for _, state, n in by_state:
+        states[state] += n
+    said = {state: n for state, n in found["letters"].items() if n}
+    offices = {each["id"]: each["due"] for each in found["offices"] if each["due"]}
+    wanted = {addressee: n for addressee, n, _ in due if addressee != "signer"}
+    if said != states or offices != wanted or found["due"] != sum(n for _, n, _ in due):
+        raise RuntimeError(f"status says {said} and {offices}; a full count says {dict(states)} and {wanted}")
 
 
 # -- the ledger --------------------------------------------------------------------------------------------------------
@@ -209,17 +238,19 @@ def _write(root: Path, rate: int) -> int:
     over = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: over.set())
     with open_ledger(read_home(root)) as ledger:
-        print("moving", flush=True)
-        began, moved, turn = time.monotonic(), 0, 0
+        turns = itertools.count()
+        worn = sum(_move(ledger, next(turns), BATCH) for _ in range(WORN // BATCH if rate else 0))
+        print("moving", worn, flush=True)
+        began, moved = time.monotonic(), 0
         while not over.is_set():
-            moved += _move(ledger, turn)
-            turn += 1
-            over.wait(began + moved / rate - time.monotonic() if rate else 0.005)
+            moved += _move(ledger, next(turns), 1 if rate else BATCH)
+            if rate:
+                over.wait(began + moved / rate - time.monotonic())
         print(round(moved / (time.monotonic() - began), 1), flush=True)
     return 0
 
 
-def _move(ledger: Ledger, turn: int) -> int:
+def _move(ledger: Ledger, turn: int, most: int) -> int:
     """Some due letters of one lane become sent, each with its attempt, as a round's group of outcomes does."""
     with ledger.write() as connection:
         now = ledger.now_us()
@@ -229,7 +260,7 @@ def _move(ledger: Ledger, turn: int) -> int:
                 " AND due_at <= :now AND lane_id ="
                 " (SELECT id FROM lanes WHERE kind = 'office' ORDER BY id LIMIT 1 OFFSET :k) LIMIT :n"
             ),
-            {"now": now, "n": BATCH, "k": turn % OFFICES},
+            {"now": now, "n": most, "k": turn % OFFICES},
         ).all()
         if not rows:
             return 0

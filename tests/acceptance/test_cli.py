@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import stat
 import subprocess
+import sys
 
 import pytest
 
@@ -141,7 +142,24 @@ def test_letters(cli):
     story = cli("letters", "show", 1)
     assert story.startswith("letter 1 is queued\n")
     assert "in lane mailbox:mayor@sampleton.example" in story
-    assert "no content of it was ever started" in cli("letters", "show", 1, "--eml", status=3)
+    assert "no content of it was ever started" in cli("letters", "show", 1, "--eml", "--reason", "a test", status=3)
+    assert "say why you must see it" in cli("letters", "show", 1, "--eml", status=2)
+
+
+def test_a_look_into_a_sqlite_ledger_imports_nothing_of_other_servers(cli):
+    others = ("psycopg", "sqlalchemy.dialects.postgresql", "redis", "celery", "kombu", "jinja2", "holidays")
+    script = (
+        "import sys; from worker.cli.app import run; status = run(['letters', 'list']); "
+        f"print([m for m in {others} if m in sys.modules], file=sys.stderr); sys.exit(status)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment(LETTERSHOP_HOME=cli.root),
+    )
+    assert done.stderr == "[]\n"
 
 
 def test_holding_and_resuming(cli):

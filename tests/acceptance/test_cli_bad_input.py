@@ -222,7 +222,7 @@ def test_consent_needs_evidence(desk):
         (("withdraw", "17"), 2, "there is no signature 17"),
         (("erase", "17", "--yes"), 2, "there is no signature 17"),
         (("letters", "show", "17"), 2, "there is no letter 17"),
-        (("letters", "show", "17", "--eml"), 2, "there is no letter 17"),
+        (("letters", "show", "17", "--eml", "--reason", "a test"), 2, "there is no letter 17"),
         (("letters", "list", "--state", "lost"), 2, "'lost' is no state of a letter"),
         (("preview", "nothing", "--office", "x"), 2, "there is no campaign 'nothing'"),
         (("preview", "town-library", "--office", "nato-secretary-general"), 2, "writes to no office"),

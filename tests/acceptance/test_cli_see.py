@@ -45,6 +45,7 @@ def test_a_broken_edit_stops_no_look_and_no_hold(cli, file):
     assert f"config/{file}:" in said
     assert "no longer in config" not in said
     cli("workers", "list")
+    assert json.loads(cli("status", "--shape", "--json"))["total"]["due"] == 2
     for verb in ("hold", "resume"):
         cli(verb, "everything", "--reason", "a broken edit", "--yes")
         cli(verb, "letter", 1, "--reason", "a broken edit")
@@ -111,6 +112,10 @@ def test_letters_by_criteria(cli, monkeypatch):
     assert len(listed("--newer", "2 h")) == 4
     assert listed("--older", "2 h") == listed("--code", "4xx") == listed("--sendout", "anniversary-2027") == []
     assert "--older: 'soon' is not a length of time" in cli("letters", "list", "--older", "soon", status=2)
+    assert len(listed("--due", "now")) == len(listed("--due", "0-5")) == len(listed("--state", "queued,sent")) == 4
+    assert listed("--due", "5-") == listed("--state", "sent,refused") == []
+    assert 'is none of "now"' in cli("letters", "list", "--due", "later", status=2)
+    assert "'gone' is no state" in cli("letters", "list", "--state", "queued,gone", status=2)
     assert "no reply code" in cli("letters", "list", "--code", "9xx", status=2)
     monkeypatch.setattr("sys.stdin", io.StringIO("signer2@mail.example\n"))
     assert listed("--signer", "--reason", "they asked") == [3, 4]

@@ -49,13 +49,17 @@ def test_imports_listed_and_stopped(cli, tmp_path):
     assert ([each["import"] for each in page["imports"]], page["next_before"]) == ([2], 2)
     assert as_json(cli("imports", "list", "--before", "2", "--json"))["imports"][0]["import"] == 1
     cli("withdraw", 3)
-    assert cli("imports", "stop", 1, "--reason", "the wrong list") == (
+    assert "29 signatures of import 1 to be ended\nlettershop: nothing was changed" in cli(
+        "imports", "stop", 1, "--reason", "the wrong list", status=2
+    )
+    assert cli("imports", "stop", 1, "--reason", "the wrong list", "--yes") == (
+        "29 signatures of import 1 to be ended\n"
         "import 1 is stopped: 29 signatures ended, 58 letters and 29 notices cancelled before being sent;"
         " none had gone already\n"
     )
     assert "nothing was changed" in cli("imports", "stop", 1, "--reason", "again")
     assert as_json(cli("status", "--json"))["letters"]["queued"] == 90  # the second list's
-    assert as_json(cli("imports", "stop", 2, "--reason", "x", "--json")) == {
+    assert as_json(cli("imports", "stop", 2, "--reason", "x", "--yes", "--json")) == {
         "signatures": 30, "cancelled": 60, "notices": 30, "gone": 0,
     }  # fmt: skip
     assert cli("ledger", "verify").startswith("the ledger is sound")
@@ -123,12 +127,14 @@ def test_all_that_wait_for_one_reason(cli):
     assert "0 signatures approved; 0 letters queued" in cli(
         "signatures", "approve", "--all", "--reason-was", "another", "--reason", "x"
     )
-    assert cli("signatures", "approve", "--all", "--reason-was", "comment", "--reason", "read") == (
-        "30 signatures approved; 60 letters queued\n"
+    all_of_them = ("--all", "--reason-was", "comment")
+    assert "nothing was changed" in cli("signatures", "approve", *all_of_them, "--reason", "read", status=2)
+    assert cli("signatures", "approve", *all_of_them, "--reason", "read", "--yes") == (
+        "30 signatures to be approved: why they wait is 'comment'\n30 signatures approved; 60 letters queued\n"
     )
     more = signed_and_confirmed(cli, 50, "Words")
     assert as_json(
-        cli("signatures", "reject", "--all", "--reason-was", "comment", "--reason", "spam", "--json")
+        cli("signatures", "reject", *all_of_them, "--reason", "spam", "--yes", "--json")
     ) == {"signatures": 1, "letters": 3}  # fmt: skip
     assert more not in signatures
     assert held(cli) == []

@@ -71,11 +71,11 @@ def test_it_tells_its_settings_a_letter_and_where_to_look(demo):
 def test_a_letter_is_made_again_byte_for_byte(root, capfdbinary):
     by_id = {message_id(each.content()): each.content() for each in Maildir(root / "var" / "sink").messages()}
     for letter in (1, 100, 275):
-        assert run(["--home", str(root), "letters", "show", str(letter), "--eml"]) == 0
+        assert run(["--home", str(root), "letters", "show", str(letter), "--eml", "--reason", "a test"]) == 0
         out, err = capfdbinary.readouterr()
         assert out in (by_id[message_id(out)], by_id[message_id(out)] + b"\r\n")
         assert err.startswith(b"byte for byte the message of attempt ")
-    assert run(["--home", str(root), "letters", "show", "1", "--eml", "--json"]) == 0
+    assert run(["--home", str(root), "letters", "show", "1", "--eml", "--reason", "a test", "--json"]) == 0
     assert json.loads(capfdbinary.readouterr().out)["same"] is True
 
 
@@ -83,11 +83,11 @@ def test_another_hash_and_an_erased_signer_are_said(root, capfd):
     with sqlite3.connect(root / "var" / "ledger.db") as connection:
         connection.execute("UPDATE attempts SET date_us = date_us + 60000000 WHERE letter_id = 1")
     connection.close()
-    assert run(["--home", str(root), "letters", "show", "1", "--eml"]) == 1
+    assert run(["--home", str(root), "letters", "show", "1", "--eml", "--reason", "a test"]) == 1
     assert "this is not what attempt" in capfd.readouterr().err
     assert run(["--home", str(root), "erase", "25"]) == 0
     capfd.readouterr()
-    assert run(["--home", str(root), "letters", "show", "275", "--eml"]) == 3
+    assert run(["--home", str(root), "letters", "show", "275", "--eml", "--reason", "a test"]) == 3
     assert "The hash that remains of attempt" in capfd.readouterr().err
 
 

@@ -170,7 +170,7 @@ def _report(home: "Home", result: "Result") -> None:
     for what, where in (
         ("every letter", f"{home.var / 'sink' / 'new'} (a Maildir)"),
         ("one letter's story", f"{lettershop} letters show 1"),
-        ("its bytes, checked", f"{lettershop} letters show 1 --eml"),
+        ("its bytes, checked", f"{lettershop} letters show 1 --eml --reason look"),
         ("the ledger, read whole", f"{lettershop} ledger verify"),
         ("the same stack again", f"{lettershop} up"),
         ("to be rid of it", f"rm -r {root}"),

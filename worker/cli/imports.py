@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli import say
+from worker.cli.asking import YesOption, ask
 from worker.cli.counting import counting
 from worker.cli.frame import JsonOption, ReasonOption, frame_of, who
 from worker.cli.say import Column
@@ -69,6 +70,7 @@ def stop(
     context: typer.Context,
     number: Annotated[int, typer.Argument(metavar="IMPORT", help="The import's number.", show_default=False)],
     reason: ReasonOption,
+    yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
     """Take an import back.
@@ -76,10 +78,18 @@ def stop(
     Every signature that came with it and still stands is ended; letters not sent yet are cancelled. No more rows of it
     are read. What was sent cannot be taken back. Can be said again.
     """
-    from worker.operations.imports import stop_import
+    from worker.operations.holds import checked_reason
+    from worker.operations.imports import standing_of, stop_import
 
-    with frame_of(context).ledger() as ledger, counting("signatures ended", wanted=not json) as told:
-        done = stop_import(ledger, number, who(), reason, lambda so_far: told(so_far.signatures) if told else None)
+    with frame_of(context).ledger() as ledger:
+        checked_reason(reason)
+        n = standing_of(ledger, number)
+        found = say.number(n, "signature")
+        if not json:
+            say.line(f"{found} of import {number} to be ended")
+        ask(f"{found}, go on?", yes=yes or not n)
+        with counting("signatures ended", wanted=not json) as told:
+            done = stop_import(ledger, number, who(), reason, lambda so_far: told(so_far.signatures) if told else None)
     if json:
         say.as_json(
             {"signatures": done.signatures, "cancelled": done.cancelled, "notices": done.notices, "gone": done.gone}

@@ -30,7 +30,7 @@ def _group() -> None:
 @app.command("list")
 def list_(
     context: typer.Context,
-    state: Annotated[str, typer.Option(help='Like "queued", "sent", "held", "in_doubt".', show_default=False)] = "",
+    state: Annotated[str, typer.Option(help='Like "queued" or "sent"; several with commas.', show_default=False)] = "",
     office: Annotated[str, typer.Option(help="The office's id.", show_default=False)] = "",
     campaign: Annotated[str, typer.Option(help="The campaign's slug.", show_default=False)] = "",
     sendout: Annotated[str, typer.Option(help='Like "signing", "anniversary-2027".', show_default=False)] = "",
@@ -38,6 +38,9 @@ def list_(
     older: Annotated[str, typer.Option(help='Made longer ago than "2 h".', show_default=False)] = "",
     newer: Annotated[str, typer.Option(help='Made within the last "2 h".', show_default=False)] = "",
     code: Annotated[str, typer.Option(help='Of the last reply: "450", "4xx", "5.1.1".', show_default=False)] = "",
+    due: Annotated[
+        str, typer.Option(help='Due "now"; for "20-40" minutes, or "1280-" and more.', show_default=False)
+    ] = "",
     signer: Annotated[
         bool, typer.Option("--signer", help="Of one address, asked for or read from standard input; needs --reason.")
     ] = False,
@@ -49,7 +52,7 @@ def list_(
     json: JsonOption = False,
 ) -> None:
     """List letters, a page at a time."""
-    from worker.operations.letters import Filter, find_letters
+    from worker.operations.letters import Filter, due_span, find_letters
 
     if signer != bool(reason):
         raise BadInput("--signer and --reason belong together: that somebody looked stands in the audit")
@@ -67,6 +70,7 @@ def list_(
             older_us=_before(ledger, older, "--older"),
             newer_us=_before(ledger, newer, "--newer"),
             signatures=_of_signer(frame, ledger, reason) if signer else None,
+            due_us=due_span(due, ledger.now_us()) if due else None,
         )
         found = find_letters(ledger, home, wanted, limit + 1)
     page, following = say.paged(found, limit, "id")
@@ -140,6 +144,9 @@ def show(
     attempt: Annotated[
         int | None, typer.Option(help="With --eml: of this attempt instead of the last.", show_default=False)
     ] = None,
+    reason: Annotated[
+        str, typer.Option(help="With --eml: why you must see it. It stands in the audit.", show_default=False)
+    ] = "",
     json: JsonOption = False,
 ) -> None:
     """Show one letter's whole story.
@@ -152,7 +159,9 @@ def show(
 
     home = frame_of(context).home()
     if eml:
-        _eml(context, letter, attempt, json=json)
+        if not reason:
+            raise BadInput("--eml shows a signer's data: say why you must see it, with --reason")
+        _eml(context, letter, attempt, reason, json=json)
         return
     with frame_of(context).ledger(home) as ledger:
         found = show_letter(ledger, home, letter, look(home, ledger))
@@ -162,13 +171,13 @@ def show(
         _print(found)
 
 
-def _eml(context: typer.Context, letter: int, attempt: int | None, *, json: bool) -> None:
-    from worker.operations.rebuild import rebuild
+def _eml(context: typer.Context, letter: int, attempt: int | None, reason: str, *, json: bool) -> None:
+    from worker.operations.rebuild import show_message
     from worker.wiring.home import hot_database
 
     home = frame_of(context).home()
     with frame_of(context).ledger(home) as ledger, hot_database(home) as database:
-        made = rebuild(ledger, database, ledger.keys, letter, attempt)
+        made = show_message(ledger, database, letter, attempt, who(), reason)
     if json:
         say.as_json(_rebuilt(made))
     else:

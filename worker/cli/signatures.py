@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worker.cli import say
+from worker.cli.asking import YesOption, ask
 from worker.cli.counting import counting
 from worker.cli.frame import JsonOption, ReasonOption, bell, frame_of, who
 from worker.cli.say import Column
@@ -105,13 +106,15 @@ def approve(
     signature: _Which = None,
     every: _All = False,
     reason_was: _ReasonWas = "",
+    yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
     """Let a signature go on.
 
     Its letters are queued; of an unconfirmed one it is the notice that asks to confirm.
     """
-    _decide(context, "approved", reason, signature, reason_was if _all(every, signature, reason_was) else "", json=json)
+    of = reason_was if _all(every, signature, reason_was) else ""
+    _decide(context, "approved", reason, signature, of, yes=yes, json=json)
 
 
 @app.command("reject")
@@ -121,13 +124,15 @@ def reject(
     signature: _Which = None,
     every: _All = False,
     reason_was: _ReasonWas = "",
+    yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
     """End a signature that waits.
 
     Nothing of it is sent. Its signer may sign again.
     """
-    _decide(context, "rejected", reason, signature, reason_was if _all(every, signature, reason_was) else "", json=json)
+    of = reason_was if _all(every, signature, reason_was) else ""
+    _decide(context, "rejected", reason, signature, of, yes=yes, json=json)
 
 
 @app.command("write-again")
@@ -163,9 +168,17 @@ def _all(every: bool, signature: int | None, reason_was: str) -> bool:
 
 
 def _decide(
-    context: typer.Context, decision: "Decision", reason: str, signature: int | None, reason_was: str, *, json: bool
+    context: typer.Context,
+    decision: "Decision",
+    reason: str,
+    signature: int | None,
+    reason_was: str,
+    *,
+    yes: bool,
+    json: bool,
 ) -> None:
-    from worker.operations.review import Order, decide, decide_all
+    from worker.operations.holds import checked_reason
+    from worker.operations.review import Order, decide, decide_all, waiting_for
 
     home = frame_of(context).home()
     signing = home.settings.signing
@@ -174,6 +187,12 @@ def _decide(
         if signature is not None:
             done = decide(ledger, signature, order)
         else:
+            checked_reason(reason)
+            n = waiting_for(ledger, reason_was)
+            found = say.number(n, "signature")
+            if not json:
+                say.line(f"{found} to be {decision}: why they wait is {reason_was!r}")
+            ask(f"{found}, go on?", yes=yes or not n)
             with counting(f"signatures {decision}", wanted=not json) as told:
                 done = decide_all(ledger, reason_was, order, told)
     if json:

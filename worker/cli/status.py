@@ -3,7 +3,6 @@
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -37,12 +36,13 @@ def status(
 
     And what needs an operator, and whether the parts answer. Exit status 1 where the ledger does not.
     """
+    if shape and watch:
+        raise BadInput("--shape is one look; leave out --watch")
+    frame = frame_of(context)
+    home, trouble = frame.home_as_far()
     if shape:
-        if watch:
-            raise BadInput("--shape is one look; leave out --watch")
-        _shape(context, frame_of(context).home(), json=json)
+        _shape(context, home, json=json)
         return
-    home, trouble = frame_of(context).home_as_far()
     if not watch:
         found = gather(home, trouble)
         say.as_json(found) if json else _print(found)
@@ -50,7 +50,7 @@ def status(
             raise typer.Exit(Failed.exit_status)
         return
     with contextlib.suppress(KeyboardInterrupt):  # how watching ends
-        _watch(partial(gather, home, trouble), json=json)
+        _watch(lambda: gather(*frame.home_as_far()), json=json)
 
 
 def _watch(look: Callable[[], dict[str, Any]], *, json: bool) -> NoReturn:

@@ -31,7 +31,7 @@ from worker.ledger.backup_file import Note
 from worker.ledger.engine import check_server, dialect_of, failures, make_engine, raw_connection, shown, sqlite_file
 from worker.ledger.keys import Keys
 from worker.ledger.migrate import migrate, upgrade
-from worker.ledger.migrations import HEAD, KNOWN
+from worker.ledger.migrations import HEAD, KNOWN, ROWS_SINCE
 from worker.ledger.moment import ask_server
 from worker.ledger.schema import metadata, processes, rounds, sessions, signatures, signers
 from worker.ledger.witness import highest_round
@@ -102,7 +102,7 @@ def _fill(
     with _at_head(file, wish) as source:
         note = backup_file.read_note(source)
         read = pour(source, target, (partial(backup_file.failures, file), into), progress)
-        if note.version == HEAD:  # a migration has changed rows, and their checksums, of an older one
+        if note.version >= ROWS_SINCE:  # a step has changed rows, and their checksums, of an older one
             backup_file.check_sums(note.tables, read, f"the backup {file}")
         number = highest_round(source)
         with into():

@@ -63,6 +63,12 @@ def waiting_among(connection: Connection, signature_ids: Collection[int], reason
     return set(connection.execute(sa.select(reviews.c.signature_id).where(mine)).scalars())
 
 
+def count(connection: Connection, reason: str) -> int:
+    """How many signatures wait for this very reason."""
+    mine = sa.and_(reviews.c.decided_at.is_(None), reviews.c.reason == reason)
+    return connection.execute(sa.select(sa.func.count()).select_from(reviews).where(mine)).scalar_one()
+
+
 def find(connection: Connection, signature_id: int) -> Case | None:
     """The signature's review, decided or not; None where it never waited."""
     names = [reviews.c[name] for name in Case.__dataclass_fields__]

@@ -69,6 +69,15 @@ def _body(row: Any) -> dict[str, Any]:
     }
 
 
+def standing_of(ledger: Ledger, number: int) -> int:
+    """How many signatures came with import `number` and still stand. Raises BadInput for an import that is not known."""
+    mine = (signatures.c.source == imports.source(number), signatures.c.state.in_(STANDING))
+    with ledger.read() as connection:
+        if not imports.exists(connection, number):
+            raise _unknown(number)
+        return connection.execute(sa.select(sa.func.count()).select_from(signatures).where(*mine)).scalar_one()
+
+
 def stop_import(
     ledger: Ledger, number: int, who: str, reason: str, progress: Callable[[Stopped], None] | None = None
 ) -> Stopped:
@@ -88,10 +97,14 @@ def stop_import(
 
 
 # -- the steps ---------------------------------------------------------------------------------------------------------
+def _unknown(number: int) -> BadInput:
+    return BadInput(f"there is no import {number}; `lettershop imports list` shows those there are")
+
+
 def _close(connection: Connection, number: int, who: str, reason: str) -> None:
     """No more rows are read from now on."""
     if not imports.exists(connection, number):
-        raise BadInput(f"there is no import {number}; `lettershop imports list` shows those there are")
+        raise _unknown(number)
     at_us = now_us(connection)
     if imports.finish(connection, number, at_us):
         audit.append(connection, at_us, who, "stop", f"import {number}", reason, {"unfinished": True})

@@ -32,6 +32,8 @@ from worker.settings import Home
 PAGE = 50
 LONGEST_PAGE = 1_000
 _MILLISECOND_US = 1_000
+_MINUTE_US = 60_000_000
+_SPAN = re.compile(r"(?P<least>\d{1,7})-(?P<most>\d{0,7})", re.ASCII)
 _CODE = re.compile(r"[245](?:\d\d|xx)", re.ASCII)
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)
 _MOST_SIGNATURES = 1_000
@@ -42,9 +44,10 @@ _LONGEST_WORD = 200
 class Filter:
     """Which letters; "" and None mean any. `after` is the id that the page begins behind.
 
-    `code` is that of the last attempt's reply: "450", "4xx", or an enhanced one like "5.1.1". Letters are older than
-    `older_us`, and newer than `newer_us`, the moments (microseconds) before and after which they were made.
-    Raises BadInput for a name that no ledger could hold.
+    `state` may name several, with commas. `code` is that of the last attempt's reply: "450", "4xx", or an enhanced one like
+    "5.1.1". Letters are older than `older_us`, and newer than `newer_us`, the moments (microseconds) before and after which
+    they were made. `due_us`: queued, and due after the first moment and not after the second. Raises BadInput for a name
+    that no ledger could hold.
     """
 
     state: str = ""
@@ -57,6 +60,7 @@ class Filter:
     older_us: int | None = None
     newer_us: int | None = None
     signatures: tuple[int, ...] | None = None  # those of one signer, as `signatures_of` found them
+    due_us: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         for name in ("office", "campaign", "sendout"):
@@ -89,10 +93,7 @@ def find_letters(ledger: Ledger, home: Home, wanted: Filter, limit: int = PAGE) 
 
 def _conditions(wanted: Filter) -> Iterator[sa.ColumnElement[bool]]:
     if wanted.state:
-        if wanted.state not in {state.value for state in State}:
-            raise BadInput(f"{wanted.state!r} is no state of a letter; there are: {', '.join(sorted(State))}")
-        # as a literal: SQLite uses a partial index only where it reads the same words
-        yield letters.c.state == sa.literal_column(f"'{wanted.state}'")
+        yield _in_states(wanted.state.split(","))
     for value, column in (
         (wanted.office, letters.c.addressee),
         (wanted.campaign, campaigns.c.slug),
@@ -107,8 +108,34 @@ def _conditions(wanted: Filter) -> Iterator[sa.ColumnElement[bool]]:
         yield letters.c.made_at < wanted.older_us
     if wanted.newer_us is not None:
         yield letters.c.made_at > wanted.newer_us
+    if wanted.due_us is not None:
+        yield _in_states([State.QUEUED])
+        yield letters.c.due_at > wanted.due_us[0]
+        yield letters.c.due_at <= wanted.due_us[1]
     if wanted.code:
         yield replied(wanted.code)
+
+
+def _in_states(names: Sequence[str]) -> sa.ColumnElement[bool]:
+    for name in names:
+        if name not in {state.value for state in State}:
+            raise BadInput(f"{name!r} is no state of a letter; there are: {', '.join(sorted(State))}")
+    # as literals: SQLite uses a partial index only where it reads the same words
+    literals: list[sa.ColumnElement[str]] = [sa.literal_column(f"'{name}'") for name in names]
+    return letters.c.state == literals[0] if len(literals) == 1 else letters.c.state.in_(literals)
+
+
+def due_span(text: str, at_us: int) -> tuple[int, int]:
+    """The due times that `text` means at `at_us`, for `Filter.due_us`.
+
+    "now" is all that is due; "20-40" what has been due for 20 minutes to less than 40, "1280-" for 1280 or more: the columns
+    of the shape. Raises BadInput for another text.
+    """
+    found = _SPAN.fullmatch("0-" if text == "now" else text)
+    if found is None:
+        raise BadInput(f'due: {text!r} is none of "now", "20-40" and "1280-" (minutes since they fell due)')
+    least, most = found["least"], found["most"]
+    return at_us - int(most) * _MINUTE_US if most else 0, at_us - int(least) * _MINUTE_US
 
 
 def replied(code: str) -> sa.ColumnElement[bool]:

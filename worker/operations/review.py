@@ -145,6 +145,12 @@ def decide_all(ledger: Ledger, reason_was: str, order: Order, progress: Progress
     return Decided(done, letters)
 
 
+def waiting_for(ledger: Ledger, reason_was: str) -> int:
+    """How many signatures wait for this very reason: what `decide_all` would decide on."""
+    with ledger.read() as connection:
+        return reviews.count(connection, reason_was)
+
+
 def write_again(ledger: Ledger, address_key: bytes, who: str, reason: str) -> bool:
     """Lift the quiet of an address, as its owner asked; False where there was none. The audit names a signer's number."""
     checked_reason(reason)

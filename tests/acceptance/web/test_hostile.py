@@ -90,7 +90,7 @@ def test_letters_carry_exactly_what_a_field_took(house, poster):
             else:
                 told_at(answer, field, typed)
     confirm_all(house, poster, wanted)
-    house.home.run("signatures", "approve", "--all", "--reason-was", "comment", "--reason", "read")
+    house.home.run("signatures", "approve", "--all", "--reason-was", "comment", "--reason", "read", "--yes")
     until(lambda: house.letters_in(SLUG, "sent") == 4 * len(wanted), "all letters and notices to be sent", 90)
     letters = our_letters(house)
     came = [(*signed_with(plain(letter)), to) for letter, to in letters]

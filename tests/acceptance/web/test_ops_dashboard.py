@@ -71,7 +71,8 @@ def test_the_overview_is_live(visitors, night, sessions):
 
 
 def test_from_a_need_to_its_end_and_back(visitors, night, sessions):
-    page = visitors.page(night, storage_state=sessions["olga"])
+    page = visitors.page(night, bypass_csp=True, storage_state=sessions["olga"])
+    audited = Audit(page, SHAPES[:1])
     page.goto("/ops")
     page.locator("#part-needs a", has_text="Resolve").click()
     page.wait_for_url("**/ops/act/letters-resolve-sent**")
@@ -82,7 +83,10 @@ def test_from_a_need_to_its_end_and_back(visitors, night, sessions):
     page.wait_for_url("**/ops/acts/*")
     expect(page.locator("#part-act")).to_contain_text("Done")
     page.reload()
+    audited.look("an act that is done")
     page.get_by_role("link", name="Take it back").click()
+    audited.look("an act to be taken back")
+    assert not audited.found, "\n".join(audited.found)
     page.locator("#reason").fill("it is found")
     page.locator("button[value=do]").click()
     page.wait_for_url("**/ops/acts/*")

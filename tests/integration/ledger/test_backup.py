@@ -21,7 +21,7 @@ from worker.ledger.book import Ledger
 from worker.ledger.from_backup import Wish
 from worker.ledger.keys import Keys, make_key_files
 from worker.ledger.migrate import migrate, migrate_empty, upgrade
-from worker.ledger.migrations import HEAD
+from worker.ledger.migrations import HEAD, ROWS_SINCE
 from worker.ledger.restore import accept_restore
 from worker.ledger.schema import (
     campaigns,
@@ -409,6 +409,20 @@ def test_damage_is_noticed_and_nothing_is_made(
         assert isinstance(refused(file, asked), Failed)
     file.write_bytes(whole)
     from_backup.bring_back(file, asked)  # none of them left anything in the way
+
+
+def test_damage_to_an_older_backup_is_noticed(
+    full: Ledger, file: Path, target_url: str, ledger_keys: Keys, tmp_path: Path
+) -> None:
+    back_up(full, file, "anna")
+    with behind_its_back(f"sqlite:///{file}") as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = :v"), {"v": ROWS_SINCE})
+        older = f"""UPDATE backup_note SET body = replace(body, '"{HEAD}"', '"{ROWS_SINCE}"')"""
+        assert connection.execute(sa.text(older)).rowcount == 1
+        connection.execute(sa.text("UPDATE signatures SET evidence = 'A test'"))
+    found = refused(file, wish(target_url, ledger_keys, tmp_path))
+    assert isinstance(found, Failed)
+    assert "is damaged: signatures should have" in str(found)
 
 
 def test_what_is_no_backup_is_refused(target_url: str, full: Ledger, ledger_keys: Keys, tmp_path: Path) -> None:

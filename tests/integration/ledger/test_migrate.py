@@ -43,7 +43,12 @@ def test_postgresql_tidies_the_letters_after_hundreds_of_changes(postgres_url: s
     migrate_empty(postgres_url)
     with behind_its_back(postgres_url) as connection:
         (options,) = connection.execute(sa.text("SELECT reloptions FROM pg_class WHERE relname = 'letters'")).one()
-    assert {"autovacuum_vacuum_scale_factor=0", "autovacuum_vacuum_threshold=500"} <= set(options)
+    assert set(options) == {
+        "autovacuum_vacuum_scale_factor=0",
+        "autovacuum_vacuum_insert_scale_factor=0",
+        "autovacuum_vacuum_threshold=500",
+        "autovacuum_vacuum_insert_threshold=5000",
+    }
 
 
 def _catalogue(connection: sa.Connection) -> set[tuple[str, ...]]:

@@ -14,7 +14,7 @@ from worker.domain.clock import to_us
 from worker.domain.errors import BadInput
 from worker.domain.limits import Limit, Rate
 from worker.ledger import gates, holds, witness
-from worker.ledger.schema import letters, processes, sendouts, signatures
+from worker.ledger.schema import campaigns, letters, occurrences, processes, sendouts, signatures
 from worker.operations.barriers import SINK, WITH_REASON
 from worker.operations.limits_view import Gauge
 from worker.operations.moves import hold_letter
@@ -82,6 +82,22 @@ def test_every_scope_of_a_hold(world: World, scope: Any) -> None:
     ]
     if scope != "sendout":
         assert "look first" in why_office(world.ledger, world.home, MAYOR, WELL).sentence
+
+
+def test_a_sendout_that_nobody_has_approved(world: World) -> None:
+    the_letter(world)
+    now = world.ledger.now_us()
+    row = {"occasion": "anniversary", "period": 2027, "state": "announced", "was": "", "reason": "", "edition": 1,
+           "told_to": 1, "starts_at": now + FAR_US, "approved_by": "", "written_to": 0, "written": 0,
+           "made_at": now}  # fmt: skip
+    with world.ledger.write() as connection:
+        ours = sa.select(campaigns.c.id).where(campaigns.c.slug == world.campaign)
+        row["campaign_id"] = connection.execute(ours).scalar_one()
+        number = connection.execute(sa.insert(occurrences).returning(occurrences.c.id), row).scalar_one()
+    (reason,) = [each for each in why_office(world.ledger, world.home, MAYOR, WELL).chain if each.kind == "send-out"]
+    name = f"send-out {number}, anniversary-2027 of {world.campaign},"
+    assert reason.text.startswith(f"{name} is not approved yet; it would begin ")
+    assert reason.mend == f"lettershop sendouts approve {number} {WHY}"
 
 
 def test_no_worker_is_alive(world: World) -> None:

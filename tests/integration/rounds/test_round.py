@@ -3,6 +3,7 @@
 import asyncio
 import email
 import email.policy
+import logging
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +39,20 @@ def test_each_letter_arrives_once_and_is_recorded(world: World) -> None:
     assert sum(report.written for report in reports) == 10
     kinds = world.rows("SELECT kind, stage, code, count(*) FROM attempts GROUP BY kind, stage, code")
     assert [tuple(row) for row in kinds] == [("accept", "dot", 250, 10)]
+
+
+def test_a_letter_that_is_not_sent_gets_a_line_without_the_replys_text(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "lettershop.rounds")
+    world.submit(1)
+    with world.relay({"DOT": [Say(b"451 4.7.1 not now, signer1@mail.example")]}):
+        world.until_idle()
+    (line,) = [each for each in caplog.records if each.name == "lettershop.rounds"]
+    assert line.getMessage() == f"letter {line.letter} is queued after attempt 1: 451 4.7.1"
+    (row,) = world.rows("SELECT letter_id, round_id FROM attempts WHERE kind = 'defer'")
+    assert (line.letter, line.round, line.state, line.code, line.relay) == (*row, "queued", 451, "rehearsal")
+    assert "@" not in str(vars(line))
 
 
 def test_rehearsal_writes_to_nobody(world: World) -> None:

@@ -41,6 +41,7 @@ class Sheet(NamedTuple):
     said: Mapping[str, str]
     reason: str = ""
     preview: Preview | None = None
+    waiting: int | None = None
     error: str = ""
     stale: int | None = None
     status: int = 200
@@ -102,10 +103,12 @@ def said_of(deed: Deed, given: Mapping[str, Any]) -> dict[str, str]:
 
 def _counted(desk: Desk, deed: Deed, sheet: Sheet) -> Sheet:
     """The sheet with its count, where there is one and something is said. An error is kept: the count's own comes after."""
-    if deed.count is None or not any(sheet.said.values()):
+    if not any(sheet.said.values()):
         return sheet
     try:
-        return sheet._replace(preview=deed.count(desk.place, sheet.said))
+        if deed.waiting is not None:
+            return sheet._replace(waiting=deed.waiting(desk.place, sheet.said))
+        return sheet if deed.count is None else sheet._replace(preview=deed.count(desk.place, sheet.said))
     except LettershopError as exc:
         return sheet if sheet.error else sheet._replace(error=str(exc), status=_status(exc))
 
@@ -138,6 +141,7 @@ def _view(deed: Deed, sheet: Sheet) -> dict[str, Any]:
             "counts": deed.counts, "fields": fields,
         },
         "preview": _previewed(sheet.preview),
+        "waiting": sheet.waiting,
         "stale": sheet.stale,
         "error": sheet.error,
         "reason": sheet.reason,

@@ -69,10 +69,11 @@ def _add_readings(routes: APIRouter, desk: Desk, gate: Gate) -> None:
     @routes.get("/ops/api/letters", dependencies=[Depends(gate.viewer)])
     async def letters(
         state: Word = "", office: Word = "", campaign: Word = "", older: Word = "", code: Word = "", signature: Word = "",
+        due: Word = "",
         after: Annotated[int, Query(ge=0, le=_LARGEST)] = 0,
         limit: Annotated[int, Query(ge=1, le=LONGEST_PAGE)] = PAGE,
     ) -> Response:  # fmt: skip
-        said = dict(zip(FILTERS, (state, office, campaign, older, code, signature), strict=True))
+        said = dict(zip(FILTERS, (state, office, campaign, older, code, signature, due), strict=True))
         wanted = filter_of(said, after, desk.ledger.now_us)
         found = await desk.read(find_letters, desk.ledger, desk.home, wanted, limit + 1)
         following = found[limit - 1]["id"] if len(found) > limit else None

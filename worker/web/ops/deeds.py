@@ -1,7 +1,8 @@
 """What an operator can do on these pages, but for send-outs: each verb's form, its count, and the use case behind it.
 
 A `Deed` is data and two functions. `count` tells how many letters it would be (None: it is not about letters one by one);
-`do` does it, and says where to go then. Both raise the house's errors, which the routes turn into pages.
+`do` does it, and says where to go then. `waiting` tells how many letters wait where a verb is not about letters one by
+one. All raise the house's errors, which the routes turn into pages.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from worker.domain.duration import parse_duration
 from worker.domain.errors import BadInput
 from worker.domain.states import State
 from worker.ledger.book import Ledger
+from worker.ledger.holds import Scope
 from worker.ledger.limit_changes import SCOPES
 from worker.operations import fleet, holds, limit_changes
 from worker.operations.acts.choosing import Preview, preview
@@ -77,11 +79,12 @@ class Deed:
     do: Callable[[Place, Said, By], str | int] | None = None
     count: Callable[[Place, Said], Preview] | None = None
     letters: str = ""
+    waiting: Callable[[Place, Said], int] | None = None
 
     @property
     def counts(self) -> bool:
-        """Whether it says how many letters it would be before it is done."""
-        return self.count is not None
+        """Whether it says how many letters it would be, or how many wait there, before it is done."""
+        return self.count is not None or self.waiting is not None
 
 
 # -- verbs over letters --------------------------------------------------------------------------------------------------
@@ -159,10 +162,18 @@ def _over_letters(verb: str) -> Deed:
 
 # -- holds ---------------------------------------------------------------------------------------------------------------
 def _order(said: Said, by: By) -> holds.Order:
+    return holds.Order(*_target(said), by.who, by.reason)
+
+
+def _target(said: Said) -> tuple[Scope, str]:
     scope = said["scope"]
     if scope not in dict(_SCOPES):
         raise BadInput(f"choose what is meant: {', '.join(name for name, _ in _SCOPES)}")
-    return holds.Order(scope, said["target"].strip() if scope != "everything" else "", by.who, by.reason)  # type: ignore[arg-type]  # it is one of them
+    return scope, said["target"].strip() if scope != "everything" else ""  # type: ignore[return-value]  # it is one of them
+
+
+def _waiting(place: Place, said: Said) -> int:
+    return holds.waiting(place.ledger, place.home, *_target(said))
 
 
 def _hold(place: Place, said: Said, by: By) -> str:
@@ -222,10 +233,11 @@ def deeds(forget: Callable[[], None]) -> dict[str, Deed]:
         Deed(
             "hold", "Hold", "Nothing of it is sent until it is resumed, or until the time you say is over.", "Hold it",
             (_SCOPE, _TARGET, Field("for", "For how long", "Like 2 h or 3 d; empty: until somebody resumes it.")), _hold,
+            waiting=_waiting,
         ),
         Deed(
             "resume", "Resume", "Its holds are lifted and its trouble is forgotten: the next letter is tried at once.",
-            "Resume it", (_SCOPE, _TARGET), _resume,
+            "Resume it", (_SCOPE, _TARGET), _resume, waiting=_waiting,
         ),
         Deed(
             "limit", "Change a limit for a while", "The whole fleet keeps to it within seconds; it falls back by itself."

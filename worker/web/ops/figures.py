@@ -75,13 +75,13 @@ def tiles(status: Mapping[str, Any], oldest: str) -> list[Tile]:
     failed, doubt = sum(letters.get(state, 0) for state in _FAILED), letters.get("in_doubt")
     now = "" if speed["now_per_min"] is None else f"{speed['now_per_min']:g} a minute now"
     return [
-        Tile("due now", status["due"], letters_path(state="queued"), f"oldest {oldest}" if oldest else ""),
+        Tile("due now", status["due"], letters_path(due="now"), f"oldest {oldest}" if oldest else ""),
         Tile("waiting in all", letters.get("queued"), letters_path(state="queued"), "due now or later"),
-        Tile("sent in the last hour", speed["hour"], letters_path(state="sent"), now),
+        Tile("sent in the last hour", speed["hour"], "#curves", now),
         Tile("sent in all", letters.get("sent"), letters_path(state="sent")),
         Tile("in doubt", doubt, letters_path(state="in_doubt"), "content out, no reply", bool(doubt)),
         Tile("held", letters.get("held"), letters_path(state="held"), "for somebody to look at"),
-        Tile("not delivered", failed, letters_path(state="refused"), _spelled(letters, _FAILED)),
+        Tile("not delivered", failed, letters_path(state=",".join(_FAILED)), _spelled(letters, _FAILED)),
     ]
 
 
@@ -157,17 +157,26 @@ def _bar(office: Mapping[str, Any], whole: int, shared: Collection[str] = ()) ->
 # -- the shape -----------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Letters of one office and age."""
+    """Letters of one office and age; `span` as the list of letters knows the age."""
 
     n: int
     heat: int
+    span: str
 
 
-def heat_rows(rows: Iterable[tuple[str, Sequence[int]]], most: int = SHOWN_OFFICES) -> list[tuple[str, list[Cell]]]:
+def spans(ages_min: Sequence[int]) -> list[str]:
+    """The ages of the shape's columns, as the list of letters knows them."""
+    return [f"{least}-{most}" for least, most in zip((0, *ages_min), (*ages_min, ""), strict=True)]
+
+
+def heat_rows(
+    rows: Iterable[tuple[str, Sequence[int]]], ages_min: Sequence[int], most: int = SHOWN_OFFICES
+) -> list[tuple[str, list[Cell]]]:
     """Office by office, those with the most letters first; shades in proportion to the fullest cell."""
     ranked = sorted(rows, key=lambda row: (-sum(row[1]), row[0]))[:most]
     top = max((n for _, ns in ranked for n in ns), default=0)
-    return [(name, [Cell(n, heat(n, top)) for n in ns]) for name, ns in ranked]
+    ages = spans(ages_min)
+    return [(name, [Cell(n, heat(n, top), age) for n, age in zip(ns, ages, strict=True)]) for name, ns in ranked]
 
 
 # -- limits --------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from worker.domain.errors import BadInput, LettershopError, RefusedByState
 from worker.domain.states import State
 from worker.operations.acts import VERBS
-from worker.operations.letters import PAGE, Filter, find_letters, list_letters, show_letter, signatures_of
+from worker.operations.letters import PAGE, Filter, due_span, find_letters, list_letters, show_letter, signatures_of
 from worker.operations.signers import show_signer
 from worker.web.forms import read_form
 from worker.web.ops import story
@@ -22,7 +22,7 @@ from worker.web.ops.guard import Gate, Visitor
 from worker.web.ops.mending import act_path
 from worker.web.ops.offices_view import office_path
 
-FILTERS = ("state", "office", "campaign", "older", "code", "signature")
+FILTERS = ("state", "office", "campaign", "older", "code", "signature", "due")
 _LARGEST = 2**63 - 1
 _FOUND = 20
 _MICROSECOND = timedelta(microseconds=1)
@@ -50,9 +50,10 @@ def _add_list(routes: APIRouter, desk: Desk, gate: Gate) -> None:
         older: Word = "",
         code: Word = "",
         signature: Word = "",
+        due: Word = "",
         after: Annotated[int, Query(ge=0, le=_LARGEST)] = 0,
     ) -> Response:
-        said = dict(zip(FILTERS, (state, office, campaign, older, code, signature), strict=True))
+        said = dict(zip(FILTERS, (state, office, campaign, older, code, signature, due), strict=True))
         found: list[dict[str, Any]] = []
         error = ""
         try:
@@ -71,7 +72,7 @@ def _add_list(routes: APIRouter, desk: Desk, gate: Gate) -> None:
 
 def filter_of(said: Mapping[str, str], after: int, now_us: Callable[[], int]) -> Filter:
     """The filter that a form says. Raises BadInput."""
-    older, signature = said["older"].strip(), said["signature"].strip()
+    older, signature, due = said["older"].strip(), said["signature"].strip(), said["due"].strip()
     return Filter(
         state=said["state"].strip(),
         office=said["office"].strip(),
@@ -80,6 +81,7 @@ def filter_of(said: Mapping[str, str], after: int, now_us: Callable[[], int]) ->
         after=after,
         code=said["code"].strip(),
         older_us=now_us() - length_of(older) // _MICROSECOND if older else None,
+        due_us=due_span(due, now_us()) if due else None,
     )
 
 
@@ -92,10 +94,10 @@ def number_of(text: str, what: str) -> int:
 
 
 def _acting(said: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The verbs whose letters may be among those listed; none where the list is of everything."""
-    if not any(said.values()):
-        return []
+    """The verbs whose letters may be among those listed; none for a list of everything, or one that no verb can name."""
     state = said["state"]
+    if not any(said.values()) or said["due"] or "," in state:
+        return []
     return [
         (name.replace("-", ": "), act_path(f"letters-{name}", **said))
         for name, verb in VERBS.items()

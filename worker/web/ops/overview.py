@@ -74,8 +74,10 @@ def _shape(shape: Mapping[str, Any] | None) -> dict[str, Any]:
     bounds = shape["ages_min"]
     rows = [(each["id"], each["ages"]) for each in shape["offices"]]
     return {
-        "heat": figures.heat_rows(rows),
-        "heat_total": shape["total"]["ages"],
+        "heat": figures.heat_rows(rows, bounds),
+        "heat_total": [
+            {"n": n, "span": age} for n, age in zip(shape["total"]["ages"], figures.spans(bounds), strict=True)
+        ],
         "ages": [*(f"≤ {each}" for each in bounds), f"> {bounds[-1]}"],
     }
 

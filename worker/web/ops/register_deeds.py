@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime
 
 from worker.domain.errors import BadInput
 from worker.intake import sync_register
+from worker.operations import holds, suppressing
 from worker.operations import redirect as redirecting
-from worker.operations import suppressing
 from worker.operations.acts import Order
 from worker.web.ops.deeds import By, Deed, Field, Place, Said
 
@@ -48,6 +48,10 @@ def _unsuppress(place: Place, said: Said, by: By) -> str | int:
     return "/ops" if begun is None else begun
 
 
+def _waiting(place: Place, said: Said) -> int:
+    return holds.waiting(place.ledger, place.home, "office", said["office"].strip())
+
+
 def _now(place: Place) -> datetime:
     return datetime.fromtimestamp(place.ledger.now_us() / 1_000_000, UTC)
 
@@ -81,8 +85,18 @@ def register_deeds() -> dict[str, Deed]:
     ends = "The register says so, and nothing more is sent to it. Letters that wait for it are suppressed."
     back = "The register says so, and its hold is lifted."
     return {
-        "redirect": Deed("redirect", "Correct an office's mailbox", moves, "Correct it", mailbox, _redirect),
-        "suppress": Deed("suppress", "An office asked for no letters", ends, "Write to it no more", asked, _suppress),
+        "redirect": Deed(
+            "redirect", "Correct an office's mailbox", moves, "Correct it", mailbox, _redirect, waiting=_waiting
+        ),
+        "suppress": Deed(
+            "suppress",
+            "An office asked for no letters",
+            ends,
+            "Write to it no more",
+            asked,
+            _suppress,
+            waiting=_waiting,
+        ),
         "unsuppress": Deed(
             "unsuppress", "An office takes letters again", back, "Write to it again", again, _unsuppress
         ),

@@ -319,7 +319,7 @@ def test_one_proof_at_a_time_is_shared(door: Door, monkeypatch: pytest.MonkeyPat
         coming = [asyncio.create_task(browser.client.post("/ops/audit/verify", headers=headers)) for _ in range(50)]
         other = await browser.client.get("/ops/audit", headers=headers)
         assert not any(each.done() for each in coming), "a page is not kept waiting"
-        await all_asked.wait()
+        await asyncio.wait_for(all_asked.wait(), 30)
         go.set()
         return [other.status_code, *(each.status_code for each in await asyncio.gather(*coming))]
 

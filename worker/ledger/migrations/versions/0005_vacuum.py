@@ -1,7 +1,7 @@
 """PostgreSQL tidies the letters after hundreds of changes instead of after a fifth of them all.
 
 How many are due is told from an index; until a page with a changed letter is tidied, its letters must be fetched beside it.
-Nothing changes on SQLite.
+No table and no row is changed, and nothing on SQLite.
 """
 
 from alembic import op

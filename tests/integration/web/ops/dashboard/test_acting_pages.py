@@ -80,6 +80,23 @@ def test_a_verb_that_the_state_does_not_allow_is_refused_with_the_reason(night):
     assert "cannot be cancelled" in night.post("/ops/act/letters-cancel", form, 409).text
 
 
+def test_a_signature_that_waits_is_looked_at_and_decided_once(night):
+    number, _ = night.site.confirmed(comment="<img src=x onerror=alert(1)> it's ours")
+    path = f"/ops/reviews/{number}"
+    assert f'action="{path}"' in night.get("/ops/reviews")
+    night.post(path, {"step": "look"}, 403, night.look)
+    page = night.post(path, {"step": "look"}, 200).text
+    assert "&lt;img src=x onerror=alert(1)&gt; it&#39;s ours" in page
+    assert night.rows(f"SELECT verb FROM audit WHERE target = 'signature {number}' ORDER BY id") == [("look",)]
+    for wrong in ({"step": "burn", "reason": "x"}, {"step": "approved", "reason": ""}):
+        assert 'role="alert"' in night.post(path, wrong, 400).text
+    night.post(path, {"step": "approved", "reason": "read"})
+    held = f"SELECT count(*) FROM letters WHERE signature_id = {number} AND state = 'held'"
+    assert night.rows(held) == [(0,)]
+    assert "was approved before" in night.post(path, {"step": "rejected", "reason": "x"}, 409).text
+    assert "there is no signature 9999" in night.post("/ops/reviews/9999", {"step": "look"}, 400).text
+
+
 def test_a_relay_is_resumed_once(night):
     form = {"step": "do", "scope": "relay", "target": "rehearsal", "reason": "the password is right now"}
     assert "login refused" in night.get("/ops")
@@ -87,7 +104,26 @@ def test_a_relay_is_resumed_once(night):
     assert "is not held" in night.post("/ops/act/resume", form, 409).text
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"hold?scope=office&target={TARPITS}",
+        f"resume?scope=office&target={TARPITS}",
+        f"redirect?office={TARPITS}",
+        f"suppress?office={TARPITS}",
+    ],
+)
+def test_how_many_wait_there_is_said_first(night, path):
+    waiting = night.states(TARPITS)["queued"]
+    page = night.get(f"/ops/act/{path}")
+    assert "How many wait there" in page
+    assert f"<strong>{waiting}</strong> letters" in page
+    assert "there is no office" in night.get(f"/ops/act/{path.replace(TARPITS, 'nobody')}", 400)
+
+
 def test_everything_is_held_for_a_while(night):
+    (queued,) = night.rows("SELECT count(*) FROM letters WHERE state IN ('queued', 'claimed')")[0]
+    assert f"<strong>{queued:,}</strong> letters" in night.get("/ops/act/hold?scope=everything")
     form = {"step": "do", "scope": "everything", "target": "", "for": "2 h", "reason": "a false letter"}
     night.post("/ops/act/hold", form)
     ((until_us, since_us),) = night.rows("SELECT until, since FROM holds WHERE scope = 'everything'")

@@ -55,6 +55,14 @@ def test_numbers_lead_to_their_letters(night):
         night.get(path.replace("&amp;", "&"))
 
 
+def test_a_number_of_due_letters_leads_to_just_these(night):
+    found = re.findall(r'href="/ops/letters\?([^"]*due=[^"]*)">([\d,]+)(?: due)?</a>', night.get("/ops"))
+    assert len({query for query, _ in found}) > 10, "cells, offices and totals"
+    for query, n in found:
+        listed = night.site.get(f"/ops/api/letters?{query.replace('&amp;', '&')}&limit=1000", headers=night.look).json()
+        assert len(listed["letters"]) == int(n.replace(",", "")), query
+
+
 def test_letters_are_filtered_and_paged(night):
     first = night.get("/ops/letters")
     following = re.search(r'rel="next" href="([^"]+)"', first)[1].replace("&amp;", "&")
@@ -67,7 +75,7 @@ def test_letters_are_filtered_and_paged(night):
 
 @drawing
 def test_a_filter_that_cannot_be_is_told_with_the_form(night):
-    for query in ("state=nothing", "signature=abc", "older=soon", "code=999"):
+    for query in ("state=nothing", "signature=abc", "older=soon", "code=999", "due=later"):
         page = night.get(f"/ops/letters?{query}", 400)
         assert 'role="alert"' in page
         assert query.partition("=")[2] in page
