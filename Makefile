@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
+# Three on two cores: every test waits now and then for a server, a browser or a process that it started.
+TESTS := $(BIN)/python -m pytest -n 3 --dist worksteal
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,18 +25,18 @@ demo: .venv/run ## sign 25 sample letters and watch them reach 11 offices, all o
 	@$(BIN)/lettershop demo
 
 test: .venv/dev ## run every test but those of `make nights` and `make cannon`
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(TESTS)
 
 # Where the rooms with a floor are tested. Coverage makes a test half as slow again, so that it watches these alone, and
-# each once: on SQLite. What the rest runs as child processes it would not see at all.
+# each once: on SQLite. What the rest runs as child processes it would not see at all. pyproject.toml names their code.
 ROOMS := $(addprefix tests/unit/,domain rounds ledger delivery pacing) $(addprefix tests/integration/,rounds ledger delivery pacing schedule intake)
 
 cover: .venv/dev # every test once, those of the rooms with coverage
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report= -k "not postgresql" $(ROOMS)
-	$(BIN)/coverage report --fail-under=90 --include='worker/domain/*,worker/rounds/*,worker/ledger/*,worker/delivery/*,worker/pacing/*'
-	$(BIN)/python -m pytest -n 2 --dist worksteal -k postgresql $(ROOMS)
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(addprefix --ignore=,$(ROOMS))
+	$(TESTS) --cov --cov-report= -k "not postgresql" $(ROOMS)
+	$(BIN)/coverage report --fail-under=90
+	$(TESTS) -k postgresql $(ROOMS)
+	$(TESTS) $(addprefix --ignore=,$(ROOMS))
 
 lint: .venv/dev ## ruff, format, mypy --strict, import layers
 	$(BIN)/ruff check .

@@ -159,7 +159,7 @@ def test_a_look_into_a_sqlite_ledger_imports_nothing_of_other_servers(cli):
         check=True,
         env=environment(LETTERSHOP_HOME=cli.root),
     )
-    assert done.stderr == "[]\n"
+    assert done.stderr == "no letter fits\n[]\n"
 
 
 def test_holding_and_resuming(cli):

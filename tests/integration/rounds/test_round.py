@@ -51,7 +51,7 @@ def test_a_letter_that_is_not_sent_gets_a_line_without_the_replys_text(
     (line,) = [each for each in caplog.records if each.name == "lettershop.rounds"]
     assert line.getMessage() == f"letter {line.letter} is queued after attempt 1: 451 4.7.1"
     (row,) = world.rows("SELECT letter_id, round_id FROM attempts WHERE kind = 'defer'")
-    assert (line.letter, line.round, line.state, line.code, line.relay) == (*row, "queued", 451, "rehearsal")
+    assert (line.letter, line.round, line.state, line.code, line.relay) == (*row, "queued", 451, "main")
     assert "@" not in str(vars(line))
 
 
