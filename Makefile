@@ -3,8 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-# Three on two cores: every test waits now and then for a server, a browser or a process that it started.
-TESTS := $(BIN)/python -m pytest -n 3 --dist worksteal
+TESTS := $(BIN)/python -m pytest -n 2 --dist worksteal
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,7 +58,7 @@ screenshots: .venv/dev ## take the pictures of docs/screenshots from the running
 	$(BIN)/python -m docs.screenshots
 
 nights: .venv/dev ## run the tests that keep a whole stack under trouble for minutes
-	$(BIN)/python -m pytest -m nights -n 2 --dist worksteal
+	$(TESTS) -m nights
 
 cannon: .venv/dev ## send 10,000 forms at one victim's address, in two to three minutes
 	POSTS=10000 $(BIN)/python -m pytest tests/acceptance/web/test_mail_cannon.py

@@ -1,6 +1,9 @@
 """What all tests share. Each builder's fixtures stand in a file of their own under `tests/fixtures/`."""
 
+import contextlib
 import gc
+import os
+import shutil
 
 pytest_plugins = [
     "tests.fixtures.browser",
@@ -10,6 +13,11 @@ pytest_plugins = [
     "tests.fixtures.redis",
     "tests.fixtures.world",
 ]
+
+_PLENTY_BYTES = 8 << 30
+with contextlib.suppress(OSError):  # where there is plenty of memory, `fsync` is what it is and costs nothing
+    if shutil.disk_usage("/dev/shm").free > _PLENTY_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")
 
 
 def pytest_collection_finish() -> None:

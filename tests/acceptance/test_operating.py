@@ -111,6 +111,7 @@ def dashboard(town: Town) -> str:
         return browser.get("/ops", headers={"Cookie": cookies}).text
 
 
+@pytest.mark.nights
 @pytest.mark.timeout(420)
 def test_three_troubles_in_one_night(town: Town, servers: Servers, often: Callable[[], None]) -> None:
     servers.password["main"] = "changed by its owner"

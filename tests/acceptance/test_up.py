@@ -44,6 +44,7 @@ def each_once_or_in_doubt(home, letters):
     return doubted
 
 
+@pytest.mark.nights
 @pytest.mark.timeout(400)
 def test_killed_in_mid_flow(home):
     home.up()
