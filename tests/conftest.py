@@ -16,7 +16,7 @@ pytest_plugins = [
 
 _PLENTY_BYTES = 8 << 30
 with contextlib.suppress(OSError):  # where there is plenty of memory, `fsync` is what it is and costs nothing
-    if shutil.disk_usage("/dev/shm").free > _PLENTY_BYTES:
+    if os.access("/dev/shm", os.W_OK) and shutil.disk_usage("/dev/shm").free > _PLENTY_BYTES:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")
 
 
