@@ -1,5 +1,6 @@
 """Letters that need somebody: confirmations that wait, letters nobody has in hand any more, the unusual states."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -38,10 +39,17 @@ SELECT id, campaign_id, addressee, reason, ended_at, doubts FROM letters
 WHERE state NOT IN ('queued', 'sent', 'claimed', 'sending') AND state = '{state}'
 ORDER BY id DESC LIMIT :most
 """
-_OLDEST = sa.text("""
-SELECT life_us, not_after FROM letters WHERE state = 'queued' AND addressee = :addressee AND due_at <= :now
-ORDER BY due_at LIMIT :most
-""")
+_TOO_OLD = """
+WITH p AS ({names})
+SELECT p.a, (SELECT count(*) FROM (
+    SELECT life_us, not_after FROM letters WHERE state = 'queued' AND addressee = p.a AND due_at <= :late
+    ORDER BY due_at LIMIT :most
+) oldest WHERE life_us >= :life OR not_after < :late) FROM p
+"""
+_NAMES = {
+    "sqlite": "SELECT value AS a FROM json_each(:names)",
+    "postgresql": "SELECT a FROM json_array_elements_text(CAST(:names AS json)) AS a",
+}
 _CAMPAIGNS = sa.text("SELECT id, slug FROM campaigns")
 
 
@@ -84,15 +92,22 @@ def stuck(connection: Connection, at_us: int) -> Iterator[Need]:
 def past_life(connection: Connection, home: Home, at_us: int, first: Mapping[str, int]) -> Iterator[Need]:
     """Letters that should have ended: their retry life, or their send-out, is over, and they still wait."""
     life_us = int(home.settings.retry.expire_after.total_seconds() * _SECOND_US)
-    late = sorted((since, addressee) for addressee, since in first.items() if since <= at_us - _LATE_US)
-    for since, addressee in late[:_MOST_LINES]:
-        rows = connection.execute(_OLDEST, {"addressee": addressee, "now": at_us - _LATE_US, "most": _AHEAD}).all()
-        over = [row for row in rows if row.life_us >= life_us or (row.not_after or at_us) < at_us - _LATE_US]
-        if over:
+    late_us = at_us - _LATE_US
+    late = sorted((since, addressee) for addressee, since in first.items() if since <= late_us)[:_MOST_LINES]
+    given = {
+        "names": json.dumps([addressee for _, addressee in late]),
+        "late": late_us,
+        "life": life_us,
+        "most": _AHEAD,
+    }
+    asked = sa.text(_TOO_OLD.format(names=_NAMES[connection.dialect.name]))
+    over = {addressee: n for addressee, n in connection.execute(asked, given) if n}
+    for since, addressee in late:
+        if n := over.get(addressee):
             whom = "signers" if addressee == "signer" else addressee
-            text = f"{count(len(over), 'letter', _AHEAD)} to {whom} should have ended as too old, and still waits"
+            text = f"{count(n, 'letter', _AHEAD)} to {whom} should have ended as too old, and still waits"
             mend = f"lettershop letters list --state queued --office {addressee}"
-            yield Need("past-life", addressee, text, from_us(since), "act", mend, len(over))
+            yield Need("past-life", addressee, text, from_us(since), "act", mend, n)
 
 
 # -- letters in unusual states -------------------------------------------------------------------------------------------
