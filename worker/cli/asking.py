@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from worker.cli import say
 from worker.domain.errors import BadInput
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -17,3 +18,11 @@ def ask(question: str, *, yes: bool) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise BadInput("nothing was changed: look at what would be, then say it again with --yes")
     typer.confirm(question, abort=True, err=True)
+
+
+def ask_about(n: int, noun: str, what: str, *, yes: bool, json: bool) -> None:
+    """Say how many it would be, and `ask`; where there are none, there is nothing to ask."""
+    found = say.number(n, noun)
+    if not json:
+        say.line(f"{found} {what}")
+    ask(f"{found}, go on?", yes=yes or not n)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli import say
-from worker.cli.asking import YesOption, ask
+from worker.cli.asking import YesOption, ask_about
 from worker.cli.counting import counting
 from worker.cli.frame import JsonOption, ReasonOption, frame_of, who
 from worker.cli.say import Column
@@ -83,11 +83,7 @@ def stop(
 
     with frame_of(context).ledger() as ledger:
         checked_reason(reason)
-        n = standing_of(ledger, number)
-        found = say.number(n, "signature")
-        if not json:
-            say.line(f"{found} of import {number} to be ended")
-        ask(f"{found}, go on?", yes=yes or not n)
+        ask_about(standing_of(ledger, number), "signature", f"of import {number} to be ended", yes=yes, json=json)
         with counting("signatures ended", wanted=not json) as told:
             done = stop_import(ledger, number, who(), reason, lambda so_far: told(so_far.signatures) if told else None)
     if json:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worker.cli import say
-from worker.cli.asking import YesOption, ask
+from worker.cli.asking import YesOption, ask_about
 from worker.cli.counting import counting
 from worker.cli.frame import JsonOption, ReasonOption, bell, frame_of, who
 from worker.cli.say import Column
@@ -188,11 +188,8 @@ def _decide(
             done = decide(ledger, signature, order)
         else:
             checked_reason(reason)
-            n = waiting_for(ledger, reason_was)
-            found = say.number(n, "signature")
-            if not json:
-                say.line(f"{found} to be {decision}: why they wait is {reason_was!r}")
-            ask(f"{found}, go on?", yes=yes or not n)
+            what = f"to be {decision}: why they wait is {reason_was!r}"
+            ask_about(waiting_for(ledger, reason_was), "signature", what, yes=yes, json=json)
             with counting(f"signatures {decision}", wanted=not json) as told:
                 done = decide_all(ledger, reason_was, order, told)
     if json:
